@@ -1,0 +1,44 @@
+"""Rights of the application's database role: it works on rows, it never alters tables or history."""
+
+import re
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings
+from django.db import connections
+
+_ROLE_NAME = re.compile(r"^[a-z_][a-z0-9_]*$")
+
+
+def grant_application_role(*, using: str = "default", **_kwargs: Any) -> None:
+    """After a migration, grant the application's role what it needs and no more.
+
+    History tables get INSERT and SELECT only (their triggers insert as the role that writes). Nothing
+    happens where the role does not exist, or where the migrating role is the application's own.
+    """
+    role = settings.DATABASE_APP_ROLE
+    connection = connections[using]
+    if not _ROLE_NAME.match(role):
+        raise ValueError(f"DATABASE_APP_ROLE {role!r} is not a plain role name")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_user, EXISTS (SELECT 1 FROM pg_roles WHERE rolname = %s)", [role])
+        current, exists = cursor.fetchone()
+        if not exists or current == role:
+            return
+        cursor.execute(f"GRANT USAGE ON SCHEMA public TO {role}")
+        cursor.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}")
+        cursor.execute(f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {role}")
+        tables = set(connection.introspection.table_names(cursor))
+        for table in sorted(history_tables() & tables):
+            cursor.execute(f"REVOKE UPDATE, DELETE, TRUNCATE ON {connection.ops.quote_name(table)} FROM {role}")
+
+
+def history_tables() -> set[str]:
+    """Names of the tables that hold the trail of changes."""
+    from pghistory.models import Event
+
+    return {
+        model._meta.db_table
+        for model in apps.get_models(include_auto_created=True)
+        if issubclass(model, Event) and model._meta.managed and not model._meta.proxy
+    }

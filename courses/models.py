@@ -1,0 +1,27 @@
+"""The models of all sub-packages, where Django looks for them."""
+
+from courses.booking.models import Course, Plan, Session, SessionReservation, Visit
+from courses.catalogue.models import Procedure, ProcedureVariant, Qualification, Requirement
+from courses.groups.models import ClassMeeting, GroupClass
+from courses.importing.models import ImportedRecord
+from courses.prescribing.models import Programme, Referral
+from courses.records.models import Record, RecordAmendment
+
+__all__ = [
+    "ClassMeeting",
+    "Course",
+    "GroupClass",
+    "ImportedRecord",
+    "Plan",
+    "Procedure",
+    "ProcedureVariant",
+    "Programme",
+    "Qualification",
+    "Record",
+    "RecordAmendment",
+    "Referral",
+    "Requirement",
+    "Session",
+    "SessionReservation",
+    "Visit",
+]
