@@ -21,9 +21,11 @@ _servers = ExitStack()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_load_initial_conftests() -> Iterator[None]:
+def pytest_load_initial_conftests(args: list[str]) -> Iterator[None]:
     if "DATABASE_URL" not in os.environ:
         _start()
+    if _OURS in os.environ:
+        args.append("--reuse-db")  # the whole cluster is thrown away: dropping its databases first is lost time
     os.environ["DJANGO_SETTINGS_MODULE"] = "clinic.settings"
     os.environ.setdefault("SECRET_KEY", "only-for-tests-" + "0" * 40)
     os.environ["PUBLIC_URL"] = "http://testserver"
