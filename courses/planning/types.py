@@ -219,7 +219,8 @@ class Profile:
     window: each 15 minutes outside the wished part of the day; weekday: each session on a day not wished for;
     therapist: each session not with the preferred therapist; language: each session with a therapist who does not
     speak the wished language;
-    extra_therapist: each therapist of a course beyond the first, by tag of the procedure, else `extra_therapist_default`.
+    extra_therapist: each therapist of a course beyond the first, by the procedure's dearest tag, without one
+    `extra_therapist_default`.
     """
 
     name: str = "balanced"

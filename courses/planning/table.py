@@ -1,0 +1,240 @@
+"""Where and at what cost one course's sessions can lie: starts per therapist and day, as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from . import masks, weights
+from .ground import Ground
+from .types import SLOTS_PER_DAY, CourseRequest, GapUnit, Strength, TherapistOption
+from .weights import ANCHORS, IMPOSSIBLE, QUARTER
+
+
+def usable_days(ground: Ground, course: CourseRequest) -> list[int]:
+    """Opening days on which the course's musts allow a session, resources and the patient's time aside."""
+    last = ground.days - 1 if course.finish_day is None else min(course.finish_day, ground.days - 1)
+    shut = course.excluded_days | set(course.done_days) | {p.day for p in course.pinned}
+    by_weekday = course.weekdays_strength is Strength.MUST and bool(course.weekdays)
+    return [
+        d
+        for d in ground.opening_days
+        if course.start_day <= d <= last
+        and d not in shut
+        and not (by_weekday and ground.weekdays[d] not in course.weekdays)
+        and not ground.excludes(course, d)
+    ]
+
+
+def starts_window(course: CourseRequest, slots: int | None = None) -> int:
+    """Mask of one day: starts that keep the whole session inside a window that is a must."""
+    length = slots or course.slots
+    first, end = 0, SLOTS_PER_DAY
+    if course.window is not None and course.window_strength is Strength.MUST:
+        first, end = course.window
+    return masks.interval(0, first, end - length + 1)
+
+
+def room_starts(ground: Ground, course: CourseRequest) -> int:
+    """Joined starts at which a room and, if needed, a device in it are free."""
+    if not course.needs_room:
+        return masks.day_bits(ground.days)
+    found = 0
+    rm, dm = course.room_margins, course.device_margins
+    for option in course.rooms:
+        room = masks.starts_for(ground.free(option.room), course.slots, rm.before, rm.after)
+        if option.devices:
+            devices = 0
+            for device in option.devices:
+                devices |= masks.starts_for(ground.free(device), course.slots, dm.before, dm.after)
+            room &= devices
+        found |= room
+    return found
+
+
+def patient_starts(ground: Ground, course: CourseRequest) -> int:
+    rest = course.patient_margins
+    return masks.starts_for(ground.patient, course.slots, rest.before, rest.after)
+
+
+def therapist_starts(ground: Ground, course: CourseRequest, option: TherapistOption) -> int:
+    """Joined starts at which the therapist, qualified on the day, and where needed their hands are free."""
+    margins = course.therapist_margins
+    starts = masks.starts_for(ground.free(option.therapist), course.slots, margins.before, margins.after)
+    if option.hands is not None:
+        hands = ground.free(option.hands)
+        if course.hands_on_start:
+            starts &= masks.erode(hands, course.hands_on_start)
+        if course.hands_on_end:
+            starts &= masks.erode(hands, course.hands_on_end) >> (course.slots - course.hands_on_end)
+    if option.valid_days is not None:
+        full = masks.interval(0, 0, SLOTS_PER_DAY)
+        starts &= masks.join_days(tuple(full if option.valid_days >> d & 1 else 0 for d in range(ground.days)))
+    return starts
+
+
+def stub_bits(free: int, length: int, before: int) -> tuple[int, int]:
+    """Joined starts at which a session leaves a stub of 1-3 free slots before it, and after it.
+
+    `length` and `before` are those of the footprint in the therapist's calendar, margins included.
+    """
+    four = masks.erode(free, 4)
+    left = (free << 1) & ~(four << 4)
+    right = (free & ~four) >> length
+    return left << before, right << before
+
+
+class CourseTable:
+    """Starts and costs of one course on a ground.
+
+    options: accepted therapists that have any start at all ([None] for a procedure without one);
+    axis: the days the chain runs over (opening days, or calendar days, from start to finish, pinned days included);
+    cost: int32 (options, axis, slots), slot 0 being `low`; IMPOSSIBLE where no session may start.
+    The cost holds everything but visit, arrival, gaps, finish and extra therapists.
+    """
+
+    def __init__(self, ground: Ground, course: CourseRequest) -> None:
+        self.ground, self.course = ground, course
+        self.profile = ground.problem.profile
+        usable = usable_days(ground, course)
+        self._lay_axis(usable)
+        window = starts_window(course)
+        open_ = set(usable)
+        common = masks.join_days(tuple(window if d in open_ else 0 for d in range(ground.days)))
+        if common:
+            common &= patient_starts(ground, course)
+        if common:
+            common &= room_starts(ground, course)
+        self.options: list[TherapistOption | None] = []
+        self.starts: list[int] = []
+        if not course.needs_therapist:
+            if common:
+                self.options, self.starts = [None], [common]
+        elif common:
+            for option in course.therapists:
+                if not weights.accepts(course, option):
+                    continue
+                starts = common & therapist_starts(ground, course, option)
+                if starts:
+                    self.options.append(option)
+                    self.starts.append(starts)
+        if self.options:
+            self._fill()
+
+    def _lay_axis(self, usable: list[int]) -> None:
+        course, ground = self.course, self.ground
+        fixed = [p.day for p in course.pinned]
+        counted = set(ground.opening_days) | set(fixed) | set(course.done_days)
+        days = sorted(counted) if course.gap_unit is GapUnit.OPENING else list(range(ground.days))
+        self.position = {d: i for i, d in enumerate(days)}
+        ends = usable + fixed
+        low, high = (min(ends), max(ends)) if ends else (0, -1)
+        self.axis = [d for d in days if low <= d <= high]
+        self.index = {d: i for i, d in enumerate(self.axis)}
+
+    def _fill(self) -> None:
+        course, ground, profile = self.course, self.ground, self.profile
+        free = np.stack([masks.to_array(s, ground.days)[self.axis] for s in self.starts])
+        columns = np.flatnonzero(free.any(axis=(0, 1)))
+        low = int(columns[0]) // QUARTER * QUARTER
+        high = (int(columns[-1]) // QUARTER + 1) * QUARTER
+        self.low, self.high = low, high
+        free = free[:, :, low:high]
+        span = range(low, high)
+        per_slot = np.array([weights.window_cost(profile, course, s) for s in span], dtype=np.int32)
+        per_day = np.array(
+            [weights.weekday_cost(profile, course, ground.weekdays[d]) for d in self.axis], dtype=np.int32
+        )
+        base = per_day[:, None] + per_slot[None, :]
+        self.visits = {d: v for d, v in visit_spans(ground).items() if d in self.index}
+        for day, visit in self.visits.items():
+            base[self.index[day]] += np.array(
+                [profile.wait * weights.wait_added(visit, s, s + course.slots) for s in span], dtype=np.int32
+            )
+        cost = np.empty(free.shape, dtype=np.int32)
+        margins = course.therapist_margins
+        length = margins.before + course.slots + margins.after
+        for i, option in enumerate(self.options):
+            cost[i] = base + weights.therapist_cost(profile, course, option)
+            if option is not None and profile.stub and ground.has_one_place(option.therapist):
+                for stub in stub_bits(ground.untaken(option.therapist), length, margins.before):
+                    cost[i] += profile.stub * masks.to_array(stub & self.starts[i], ground.days)[self.axis, low:high]
+        cost[~free] = IMPOSSIBLE
+        self.cost = cost
+
+    def arrival(self, anchors: tuple[int, ...]) -> tuple[np.ndarray, Mapping[int, np.ndarray]]:
+        """Arrival costs per quarter: (anchors, quarters) of an ordinary day, and those of days with a visit.
+
+        On a day the patient comes anyway only an earlier start changes the arrival; where the visit is booked
+        already, its start is settled and costs nothing.
+        """
+        quarters = range(self.low // QUARTER, self.high // QUARTER)
+        table = np.array(
+            [[weights.arrival_cost(self.profile, quarter=q, anchor=a) for q in quarters] for a in anchors],
+            dtype=np.int32,
+        )
+        special: dict[int, np.ndarray] = {}
+        first = first_starts(self.ground)
+        for day in self.visits:
+            if day not in first:
+                special[day] = np.zeros_like(table)
+                continue
+            at = first[day] // QUARTER
+            settled = [weights.arrival_cost(self.profile, quarter=at, anchor=a) for a in anchors]
+            special[day] = np.array(
+                [
+                    [weights.arrival_cost(self.profile, quarter=min(q, at), anchor=a) - settled[i] for q in quarters]
+                    for i, a in enumerate(anchors)
+                ],
+                dtype=np.int32,
+            )
+        return table, special
+
+    def useful_anchors(self) -> tuple[int, ...]:
+        """The anchors between the earliest and the latest start; one beyond each end is never better."""
+        first, last = self.low // QUARTER, (self.high - 1) // QUARTER
+        low = max((a for a in ANCHORS if a // QUARTER <= first), default=ANCHORS[0])
+        high = min((a for a in ANCHORS if a // QUARTER >= last), default=ANCHORS[-1])
+        return tuple(a for a in ANCHORS if low <= a <= high)
+
+    def day_costs(self, anchors: tuple[int, ...]) -> np.ndarray:
+        """The cheapest session of each day, visit and arrival included: int32 (axis, options, anchors)."""
+        cost = np.minimum(np.minimum(self.cost[..., 0::3], self.cost[..., 1::3]), self.cost[..., 2::3])
+        table, special = self.arrival(anchors)
+        options, days, _ = cost.shape
+        found = np.empty((days, options, len(anchors)), dtype=np.int32)
+        for a in range(len(anchors)):
+            found[:, :, a] = (cost + table[a]).min(axis=2).T
+        for day, arrivals in special.items():
+            d = self.index[day]
+            found[d] = (cost[:, d, None, :] + arrivals[None, :, :]).min(axis=2)
+        ordinary = [i for i, d in enumerate(self.axis) if d not in self.visits]
+        found[ordinary] += weights.visit_weight(self.ground.problem)
+        return found
+
+    def best_start(self, day: int, anchor: int, options: tuple[int, ...]) -> tuple[int, int]:
+        """(option index, slot) of the cheapest session on a day; the lowest index and slot on ties."""
+        table, special = self.arrival((anchor,))
+        arrivals = special.get(day, table)[0]
+        costs = self.cost[list(options), self.index[day]] + np.repeat(arrivals, QUARTER)[None, :]
+        option, slot = divmod(int(costs.argmin()), costs.shape[1])
+        return options[option], slot + self.low
+
+
+def visit_spans(ground: Ground) -> dict[int, tuple[int, int]]:
+    """Day -> span of the visit there: what is booked and what has been taken on this ground."""
+    spans = dict(ground.problem.patient.visits)
+    for s in ground.taken:
+        old = spans.get(s.day, (s.slot, s.slot + s.slots))
+        spans[s.day] = (min(old[0], s.slot), max(old[1], s.slot + s.slots))
+    return spans
+
+
+def first_starts(ground: Ground) -> dict[int, int]:
+    """Day -> first start taken on this ground, on days without a visit booked before."""
+    first: dict[int, int] = {}
+    for s in ground.taken:
+        if s.day not in ground.problem.patient.visits:
+            first[s.day] = min(first.get(s.day, s.slot), s.slot)
+    return first

@@ -1,0 +1,80 @@
+"""The cost of a plan, piece by piece; see `types.Profile` for the weights.
+
+One definition for the solvers; the tests count costs on their own.
+"""
+
+from __future__ import annotations
+
+from .types import CourseRequest, Problem, Profile, Strength, TherapistOption
+
+IMPOSSIBLE = 10**6  # a cost from here on means "cannot be"; sums and differences move it, so compare with >=
+QUARTER = 3  # slots
+ANCHORS = tuple(range(7 * 12, 19 * 12, 6))  # the 24 half hours from 07:00 a programme may usually start at
+LONG_GAP = 4  # calendar days; a longer hole costs
+
+
+def visit_weight(problem: Problem) -> int:
+    return problem.profile.visit + (problem.profile.combined_visit if problem.combine_visits else 0)
+
+
+def arrival_cost(profile: Profile, *, quarter: int, anchor: int) -> int:
+    """Cost of starting a visit in the given quarter of the day when the usual arrival is slot `anchor`."""
+    return profile.arrival * abs(quarter - anchor // QUARTER) // 2
+
+
+def window_cost(profile: Profile, course: CourseRequest, slot: int, slots: int | None = None) -> int:
+    """Cost of a session's lying outside the wished part of the day, 0 without such a wish."""
+    if course.window is None or course.window_strength is not Strength.WISH:
+        return 0
+    start, end = course.window
+    outside = max(0, start - slot) + max(0, slot + (slots or course.slots) - end)
+    return profile.window * -(-outside // QUARTER)
+
+
+def weekday_cost(profile: Profile, course: CourseRequest, weekday: int) -> int:
+    wished = course.weekdays_strength is Strength.WISH and course.weekdays
+    return profile.weekday if wished and weekday not in course.weekdays else 0
+
+
+def therapist_cost(profile: Profile, course: CourseRequest, option: TherapistOption | None) -> int:
+    """Cost per session of a therapist who is not the preferred one or does not speak the wished language."""
+    cost = 0
+    therapist = option.therapist if option else None
+    if course.therapist_strength is Strength.WISH and course.preferred_therapist not in (None, therapist):
+        cost += profile.therapist
+    languages = option.languages if option else frozenset()
+    if course.language_strength is Strength.WISH and course.languages and not course.languages & languages:
+        cost += profile.language
+    return cost
+
+
+def extra_therapist_weight(profile: Profile, course: CourseRequest) -> int:
+    """Cost of each therapist of the course beyond the first: the dearest of its tags."""
+    tagged = [profile.extra_therapist[tag] for tag in course.tags if tag in profile.extra_therapist]
+    return max(tagged, default=profile.extra_therapist_default)
+
+
+def gap_cost(profile: Profile, course: CourseRequest, *, gap: int, calendar_days: int) -> int:
+    """Cost of a gap of `gap` days of the course's unit that lasts so many calendar days."""
+    return profile.gap * (gap - course.gap_min) + profile.hole * max(0, calendar_days - LONG_GAP)
+
+
+def finish_cost(profile: Profile, course: CourseRequest, last_day: int) -> int:
+    return profile.finish * (last_day - course.start_day)
+
+
+def wait_added(span: tuple[int, int] | None, start: int, end: int) -> int:
+    """Slots of waiting that a session start..end adds to a visit of the given span; negative when it fills a hole."""
+    if span is None:
+        return 0
+    return max(0, span[0] - start) + max(0, end - span[1]) - (end - start)
+
+
+def accepts(course: CourseRequest, option: TherapistOption) -> bool:
+    """No must of the course rules the therapist out."""
+    if course.gender and option.gender != course.gender:
+        return False
+    if course.language_strength is Strength.MUST and course.languages and not course.languages & option.languages:
+        return False
+    must = course.therapist_strength is Strength.MUST and course.preferred_therapist is not None
+    return not must or option.therapist == course.preferred_therapist
