@@ -11,8 +11,8 @@ For the services of other apps (all else here is inside matter):
     Call it inside the transaction that changes the visits, last before the commit, with the visits as they are
     afterwards (all of one patient and one clinic). It enqueues what the patient must hear, withdraws what is
     no longer true, and plans the reminders: two SQL statements when nothing was announced before, never more than
-    six, whatever the number of visits. `summary_key` (for example `programme:17`) asks for one summary of all these visits as
-    well: pass it when a programme or a course is booked, `None` for a single move or cancellation.
+    six, whatever the number of visits. `summary_key` (for example `programme:17`) asks for one summary of all these
+    visits as well: pass it when a programme or a course is booked, `None` for a single move or cancellation.
     Calling it again with the same sequence does nothing. Workers are woken on commit.
 
 `notifications.outbox.withdraw_reminders(uids=, reason=, now=)`
