@@ -144,7 +144,7 @@ class Reservation(models.Model):
         indexes = [
             models.Index(
                 fields=["resource", "starts_at"],
-                include=["ends_at", "held_until"],
+                include=["ends_at", "held_until", "places"],
                 condition=Q(live=True),
                 name="reservation_calendar",
             ),

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from clinic.models.resources import Resource, Therapist
 from clinic.models.sites import Clinic
+from clinic.models.versions import ROOMS_OF_CLINIC, raises_version
 
 
 def validate_rrule(text: str) -> None:
@@ -51,6 +52,7 @@ class Shift(models.Model):
                 ),
             ),
         ]
+        triggers = [raises_version("r.id = ROW.therapist_id")]
 
     def __str__(self) -> str:
         return f"{self.name or self.rrule} {self.start_time:%H:%M}–{self.end_time:%H:%M}"
@@ -80,6 +82,7 @@ class Absence(models.Model):
             )
         ]
         indexes = [models.Index(fields=["therapist", "starts_at"], name="absence_by_therapist")]
+        triggers = [raises_version("r.id = ROW.therapist_id")]
 
     def __str__(self) -> str:
         return f"{self.therapist} {self.get_kind_display()}"
@@ -104,6 +107,7 @@ class Outage(models.Model):
             )
         ]
         indexes = [models.Index(fields=["resource", "starts_at"], name="outage_by_resource")]
+        triggers = [raises_version("r.id = ROW.resource_id")]
 
     def __str__(self) -> str:
         return self.reason or f"{self.resource}"
@@ -123,6 +127,7 @@ class Closure(models.Model):
         constraints = [
             models.CheckConstraint(name="closure_ends_after_start", condition=Q(starts_at__lt=F("ends_at")))
         ]
+        triggers = [raises_version(ROOMS_OF_CLINIC)]
 
     def __str__(self) -> str:
         return self.reason

@@ -1,8 +1,8 @@
 """Whatever can be reserved: therapists, rooms, devices, a nurse's hands, patients.
 
 Subtypes hang on Resource by a one-to-one primary key rather than by multi-table inheritance, which
-`bulk_create` refuses. `Resource.version` rises with every change that alters when it is free apart from
-reservations, so that cached calendars can be told stale.
+`bulk_create` refuses. Triggers raise `Resource.version` with every change of shifts, absences, outages, closures and
+calendar days, so that a plan made before such a change can be told stale without reading calendars again.
 """
 
 import pghistory
@@ -29,12 +29,13 @@ class Sex(models.TextChoices):
     MALE = "M", _("male")
 
 
-@pghistory.track()
+@pghistory.track(exclude=["version"])
 class Resource(models.Model):
     """Anything that can be reserved; `capacity` places are numbered 1…capacity."""
 
     kind = models.CharField(max_length=16, choices=ResourceKind)
     capacity = models.PositiveSmallIntegerField(default=1)
+    version = models.BigIntegerField(default=1, db_default=1, editable=False)
 
     class Meta:
         constraints = [

@@ -9,6 +9,8 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from clinic.models.versions import ROOMS_OF_CLINIC, raises_version
+
 
 def validate_zone(name: str) -> None:
     if name not in zoneinfo.available_timezones():
@@ -95,6 +97,7 @@ class CalendarDay(models.Model):
                 | models.Q(kind="worked_as", closes_at=None, works_as__range=(1, 7)),
             ),
         ]
+        triggers = [raises_version(ROOMS_OF_CLINIC)]
 
     def __str__(self) -> str:
         return f"{self.date} {self.get_kind_display()}"

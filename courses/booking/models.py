@@ -82,12 +82,6 @@ class Course(models.Model):
     therapist_gender = models.CharField(max_length=1, choices=Sex, blank=True)
     therapist_language = models.CharField(max_length=8, blank=True)
     language_strength = models.CharField(max_length=8, choices=Strength, default=Strength.NONE)
-    class_weekdays = ArrayField(
-        models.PositiveSmallIntegerField(),
-        default=list,
-        blank=True,
-        help_text=_("weekdays of the class timetables that give the asked rhythm; empty: any"),
-    )
     preference_text = models.CharField(max_length=300, blank=True)
     note = models.CharField(max_length=500, blank=True)
     paused_until = models.DateField(null=True, blank=True)
@@ -175,6 +169,7 @@ class Plan(models.Model):
     bound = models.IntegerField(null=True)
     proven = models.BooleanField(default=False)
     plan_ms = models.FloatField(default=0)
+    versions = models.JSONField(default=dict, help_text=_("versions of the resources when it was made"))
     held_until = models.DateTimeField(null=True)
     renewals = models.PositiveSmallIntegerField(default=0)
     created_at = models.DateTimeField()

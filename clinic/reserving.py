@@ -1,0 +1,172 @@
+"""Choosing places under lock, and recolouring a resource when counts allow what its fixed places do not.
+
+Planning counts free places; only here does a patient get couch 3. Pinning places for good would lose starts that
+are free by count, so where no single place is free for a whole period, the resource's other reservations are dealt
+out anew: those that have begun stay, the rest take the lowest place that is free for them.
+"""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from django.db import connection
+from django.db.models import Q
+from psycopg.types.range import Range
+
+from clinic.errors import PlaceTaken
+from clinic.models import Reservation, Resource
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """One place of a resource (or all of it) for a period; `key` names whose wish it is."""
+
+    key: int
+    resource_id: int
+    starts_at: dt.datetime
+    ends_at: dt.datetime
+    whole: bool = False
+
+
+@dataclass(slots=True)
+class _Taken:
+    reservation_id: int | None
+    place: int | None  # None: the whole resource
+    starts_at: dt.datetime
+    ends_at: dt.datetime
+
+    def meets(self, starts_at: dt.datetime, ends_at: dt.datetime) -> bool:
+        return self.starts_at < ends_at and starts_at < self.ends_at
+
+
+def choose_places(
+    wants: Sequence[Want],
+    *,
+    resources: dict[int, Resource],
+    now: dt.datetime,
+    ignoring: Iterable[int] = (),
+) -> list[Range]:
+    """A place for each want, in order. The resources must be locked and expired holds on them released.
+
+    `ignoring` names appointments whose reservations are about to go. One statement reads what is taken; a second
+    recolours where that is needed. Raises PlaceTaken, with `details["taken"]` the keys of the wants that lost.
+    """
+    taken = _read_taken(wants, now=now, ignoring=ignoring)
+    chosen: list[Range] = []
+    lost: list[int] = []
+    recoloured: dict[int, int] = {}
+    for want in wants:
+        capacity = resources[want.resource_id].capacity
+        others = taken[want.resource_id]
+        place = _free_place(others, want, capacity)
+        if place is None and not want.whole and capacity > 1:
+            moves = _recolour(others, want, capacity, now=now)
+            if moves is not None:
+                recoloured.update({t.reservation_id: t.place for t in moves if t.reservation_id and t.place})
+                place = _free_place(others, want, capacity)
+        if place is None:
+            lost.append(want.key)
+            chosen.append(Range(1, 2))
+            continue
+        others.append(_Taken(None, None if want.whole else place, want.starts_at, want.ends_at))
+        chosen.append(Range(1, None) if want.whole else Range(place, place + 1))
+    if lost:
+        raise PlaceTaken(details={"taken": sorted(set(lost))})
+    if recoloured:
+        _write_colours(recoloured)
+    return chosen
+
+
+def _read_taken(wants: Sequence[Want], *, now: dt.datetime, ignoring: Iterable[int]) -> dict[int, list[_Taken]]:
+    taken: dict[int, list[_Taken]] = defaultdict(list)
+    if not wants:
+        return taken
+    # Recolouring looks at chains of overlaps, so whole days are read, not just the periods wanted.
+    spans: dict[int, tuple[dt.datetime, dt.datetime]] = {}
+    days: set[tuple[int, dt.date]] = set()
+    for want in wants:
+        days.add((want.resource_id, want.starts_at.astimezone(dt.UTC).date()))
+        first, last = spans.get(want.resource_id, (want.starts_at, want.ends_at))
+        spans[want.resource_id] = (min(first, want.starts_at), max(last, want.ends_at))
+    margin = dt.timedelta(days=1)
+    start = min(first for first, _ in spans.values()) - margin
+    end = max(last for _, last in spans.values()) + margin
+    rows = (
+        Reservation.objects.filter(resource_id__in=spans, live=True, starts_at__gte=start, starts_at__lt=end)
+        .filter(Q(held_until=None) | Q(held_until__gt=now))
+        .exclude(appointment_id__in=list(ignoring))
+        .order_by("starts_at", "pk")
+        .values_list("pk", "resource_id", "places", "starts_at", "ends_at")
+    )
+    for pk, resource_id, places, starts_at, ends_at in rows:
+        day = starts_at.astimezone(dt.UTC).date()
+        if any((resource_id, day + dt.timedelta(days=step)) in days for step in (-1, 0, 1)):
+            place = None if places.upper is None else places.lower
+            taken[resource_id].append(_Taken(pk, place, starts_at, ends_at))
+    return taken
+
+
+def _free_place(others: list[_Taken], want: Want, capacity: int) -> int | None:
+    met = [other for other in others if other.meets(want.starts_at, want.ends_at)]
+    if want.whole:
+        return None if met else 1
+    used = {other.place for other in met}
+    if None in used:
+        return None
+    return next((place for place in range(1, capacity + 1) if place not in used), None)
+
+
+def _recolour(others: list[_Taken], want: Want, capacity: int, *, now: dt.datetime) -> list[_Taken] | None:
+    """Deal places anew among the chain of overlaps around `want`; None where counts do not allow it either.
+
+    Changes `others` in place. First-fit in order of start is optimal for intervals as long as those that have
+    begun, which keep their places, come first: they do, since they start before now.
+    """
+    chain = _chain(others, want)
+    if any(other.place is None for other in chain if other.meets(want.starts_at, want.ends_at)):
+        return None
+    newcomer = _Taken(None, 0, want.starts_at, want.ends_at)
+    fixed = [t for t in chain if t.place is None or t.starts_at <= now]
+    movable = sorted(
+        [t for t in chain if t.place is not None and t.starts_at > now] + [newcomer],
+        key=lambda t: (t.starts_at, t.ends_at),
+    )
+    colours: list[tuple[_Taken, int]] = []
+    for one in movable:
+        used = {t.place for t in fixed if t.meets(one.starts_at, one.ends_at)}
+        used |= {place for t, place in colours if t.meets(one.starts_at, one.ends_at)}
+        place = None if None in used else next((p for p in range(1, capacity + 1) if p not in used), None)
+        if place is None:
+            return None
+        colours.append((one, place))
+    changed = [t for t, place in colours if t is not newcomer and t.place != place]
+    for one, place in colours:
+        one.place = place
+    return changed
+
+
+def _chain(others: list[_Taken], want: Want) -> list[_Taken]:
+    """The reservations connected to the want by overlaps."""
+    start, end = want.starts_at, want.ends_at
+    chain: list[_Taken] = []
+    rest = list(others)
+    while True:
+        met = [t for t in rest if t.meets(start, end)]
+        if not met:
+            return chain
+        chain += met
+        rest = [t for t in rest if not t.meets(start, end)]
+        start = min(start, *(t.starts_at for t in met))
+        end = max(end, *(t.ends_at for t in met))
+
+
+def _write_colours(places: dict[int, int]) -> None:
+    # One statement: the exclusion constraint is deferrable, so it looks only when all have changed places.
+    pks = sorted(places)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE clinic_reservation r SET places = int4range(new.place, new.place + 1) "
+            "FROM unnest(%s::bigint[], %s::int[]) AS new(id, place) WHERE r.id = new.id",
+            [pks, [places[pk] for pk in pks]],
+        )
