@@ -90,6 +90,10 @@ class Rule:
     standard: Period
     summer: Period | None
 
+    @property
+    def is_utc(self) -> bool:
+        return self.summer is None and not self.standard.offset
+
     def offset_at(self, instant: datetime) -> timedelta:
         """Offset from UTC at an aware instant, by this rule alone."""
         if self.summer is None or self.summer.begins is None or self.standard.begins is None:
