@@ -1,4 +1,4 @@
-"""The Celery application. Tasks are found in `tasks.py` of the apps and of their sub-packages that run in the background."""
+"""The Celery application. Tasks are found in `tasks.py` of the apps and of those sub-packages that have any."""
 
 import os
 

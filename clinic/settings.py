@@ -1,6 +1,6 @@
 """Settings, all from the environment. README.md has the table of variables; `clinic.checks` refuses bad values.
 
-Nothing here raises for a missing variable, so that `manage.py check` can name every fault at once, each with its remedy.
+Nothing here raises for a missing variable, so that `manage.py check` can name every fault at once with its remedy.
 """
 
 import os

@@ -1,8 +1,8 @@
 """pytest plugin (`-p tests.servers`): the servers and the environment that the tests run against.
 
-One throw-away PostgreSQL and Valkey per run, also with xdist, whose workers inherit the controller's environment. They are
-started before Django's settings are read, which pytest-django does before any conftest. Where DATABASE_URL is set nothing is
-started: the tests then run on that server, as a role that may create databases.
+One throw-away PostgreSQL and Valkey per run, also with xdist, whose workers inherit the controller's environment. They
+are started before Django's settings are read, which pytest-django does before any conftest. Where DATABASE_URL is set
+nothing is started: the tests then run on that server, as a role that may create databases.
 """
 
 import os
