@@ -7,7 +7,9 @@
 Nothing here reads a clock, a file or a database; the same problem always gives the same answer.
 """
 
+from .explaining import explain
 from .solving import plan
 from .types import Budget, NoPlan, Plan, PlannedSession, Problem, ProblemError
+from .verification import verify
 
-__all__ = ["Budget", "NoPlan", "Plan", "PlannedSession", "Problem", "ProblemError", "plan"]
+__all__ = ["Budget", "NoPlan", "Plan", "PlannedSession", "Problem", "ProblemError", "explain", "plan", "verify"]

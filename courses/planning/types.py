@@ -376,8 +376,6 @@ class Relaxation(StrEnum):
     WEEKLY = "weekly"  # one more session a week; {"per_week": n}
     FINISH = "finish"  # a later finish; {"finish_day": day}, the earliest that opens
     FEWER = "fewer"  # fewer sessions; {"sessions": n}, the most that fit
-    SAME_DAY = "same_day"  # procedures that exclude each other on one day nevertheless; {"procedures": (code, ...)}
-    SEQUENCE = "sequence"  # this course after the other courses of the problem; {"finish_day": day}
 
 
 @dataclass(frozen=True, slots=True)
@@ -429,10 +427,9 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True)
 class NoPlan:
-    """No plan was found.  proven: there is none; else the search ended before that was shown."""
+    """No plan was found; `explain` says why.  proven: there is none, else the search ended before that was shown."""
 
     proven: bool
-    explanation: Explanation | None = None
     stats: PlanStats = PlanStats()
 
 
