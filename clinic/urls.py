@@ -1,1 +1,7 @@
-urlpatterns: list = []
+"""Where everything is reached."""
+
+from django.urls import include, path
+
+urlpatterns = [
+    path("api/", include("courses.api.urls")),
+]

@@ -1,0 +1,73 @@
+"""Patients' cards."""
+
+from phonenumber_field.serializerfields import PhoneNumberField
+from rest_framework import serializers
+
+from clinic.models import ContactPerson, Patient, PatientPhone
+from clinic.models.resources import Sex
+from courses.api.fields import Body, DayField
+
+
+class PhoneSerializer(serializers.ModelSerializer[PatientPhone]):
+    number = PhoneNumberField()
+
+    class Meta:
+        model = PatientPhone
+        fields = ["number", "owner", "is_main"]
+
+
+class ContactSerializer(serializers.ModelSerializer[ContactPerson]):
+    phone = PhoneNumberField(required=False, allow_blank=True)
+
+    class Meta:
+        model = ContactPerson
+        fields = ["name", "relation", "phone", "is_guardian"]
+
+
+class PatientSerializer(serializers.ModelSerializer[Patient]):
+    id = serializers.IntegerField(source="pk")
+    phones = PhoneSerializer(many=True)
+    contacts = ContactSerializer(many=True)
+
+    class Meta:
+        model = Patient
+        fields = [
+            "id",
+            "card_number",
+            "full_name",
+            "family_name",
+            "given_name",
+            "patronymic",
+            "sex",
+            "birth_date",
+            "language",
+            "email",
+            "phones",
+            "contacts",
+            "consent_data",
+            "consent_email",
+            "consent_sms",
+            "consent_marketing",
+            "consent_date",
+            "registered_on",
+            "note",
+            "merged_into",
+        ]
+
+
+class PatientBody(Body):
+    full_name = serializers.CharField(max_length=200)
+    family_name = serializers.CharField(max_length=100, required=False, allow_blank=True)
+    given_name = serializers.CharField(max_length=100, required=False, allow_blank=True)
+    patronymic = serializers.CharField(max_length=100, required=False, allow_blank=True)
+    card_number = serializers.CharField(max_length=50, required=False, allow_blank=True)
+    sex = serializers.ChoiceField(Sex.choices, required=False)
+    birth_date = DayField(required=False, allow_null=True)
+    language = serializers.ChoiceField(["en", "ru", "pl", "uk"], required=False)
+    email = serializers.EmailField(required=False, allow_blank=True)
+    phones = PhoneSerializer(many=True, required=False, max_length=10)
+    consent_data = serializers.BooleanField(required=False)
+    consent_email = serializers.BooleanField(required=False)
+    consent_sms = serializers.BooleanField(required=False)
+    consent_marketing = serializers.BooleanField(required=False)
+    note = serializers.CharField(max_length=2000, required=False, allow_blank=True)

@@ -1,0 +1,77 @@
+"""Clinics, therapists, rooms, equipment and absences."""
+
+from typing import Any
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from clinic.errors import Invalid
+from clinic.models import Absence, Clinic, Equipment, Room, Shift, Therapist
+from clinic.permissions import Permission
+from courses.api import filters
+from courses.api.serializers import clinics as serializers
+from courses.api.viewsets import Shelf
+from courses.booking import disruption
+from courses.models import Qualification
+
+_LOOK = {"list": Permission.VIEW_CALENDAR, "retrieve": Permission.VIEW_CALENDAR}
+
+
+class ClinicViews(Shelf):
+    queryset = Clinic.objects.all()
+    serializer_class = serializers.ClinicSerializer
+    required_permission = _LOOK
+    clinic_field = "pk"
+
+
+def works_in(clinic_ids: list[int], path: str = "pk") -> Q:
+    """Therapists who have, or had, shifts or qualifications in one of the clinics."""
+    shifts = Shift.objects.filter(therapist=OuterRef(path), clinic__in=clinic_ids)
+    skills = Qualification.objects.filter(therapist=OuterRef(path), procedure__clinic__in=clinic_ids)
+    return Q(Exists(shifts)) | Q(Exists(skills))
+
+
+class TherapistViews(Shelf):
+    queryset = Therapist.objects.select_related("resource").prefetch_related("qualifications")
+    serializer_class = serializers.TherapistSerializer
+    filterset_class = filters.TherapistFilters
+    required_permission = _LOOK
+
+    def visible(self, rows: QuerySet[Any], clinic_ids: list[int]) -> QuerySet[Any]:
+        return rows.filter(works_in(clinic_ids))
+
+
+class RoomViews(Shelf):
+    queryset = Room.objects.select_related("resource")
+    serializer_class = serializers.RoomSerializer
+    filterset_class = filters.RoomFilters
+    required_permission = _LOOK
+
+
+class EquipmentViews(Shelf):
+    queryset = Equipment.objects.all()
+    serializer_class = serializers.EquipmentSerializer
+    filterset_class = filters.EquipmentFilters
+    required_permission = _LOOK
+
+
+class AbsenceViews(Shelf):
+    queryset = Absence.objects.all()
+    serializer_class = serializers.AbsenceSerializer
+    filterset_class = filters.AbsenceFilters
+    required_permission = _LOOK | {"create": Permission.RECORD_ABSENCE}
+
+    def visible(self, rows: QuerySet[Any], clinic_ids: list[int]) -> QuerySet[Any]:
+        return rows.filter(works_in(clinic_ids, "therapist"))
+
+    @extend_schema(request=serializers.AbsenceBody, responses={201: serializers.AbsenceSerializer})
+    def create(self, request: Request) -> Response:
+        """Record that a therapist is away; the sessions it covers are marked to be re-placed."""
+        body = self.read(serializers.AbsenceBody, request)
+        therapist = Therapist.objects.filter(works_in(self.clinic_ids), pk=body.pop("therapist")).first()
+        if therapist is None:
+            raise Invalid(details={"therapist": ["There is no such therapist."]})
+        absence = disruption.record_absence(therapist=therapist, **body, by=self.by, now=self.now)
+        return Response(serializers.AbsenceSerializer(absence).data, status=201)
