@@ -220,24 +220,53 @@ MEDIA_ROOT = env.str("MEDIA_ROOT", default=str(BASE_DIR / ".local" / "media"))
 # --- REST API -------------------------------------------------------------------------------------------------------
 
 REST_FRAMEWORK = {
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAdminUser"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "courses.api.authentication.TokenAuthentication",
+        "courses.api.authentication.BrowserAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["courses.api.permissions.RolePermission"],
+    "DEFAULT_THROTTLE_CLASSES": ["courses.api.throttles.MinuteThrottle"],
+    "DEFAULT_PARSER_CLASSES": ["courses.api.parsing.JSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PAGINATION_CLASS": "courses.api.pagination.KeyPagination",
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_SCHEMA_CLASS": "courses.api.schema.Description",
+    "EXCEPTION_HANDLER": "courses.api.problems.handle",
+    "URL_FORMAT_OVERRIDE": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
+# Rate limits of the API: requests a minute for one user, and for one address that has not signed in.
+API_REQUESTS_PER_MINUTE = env.int("API_REQUESTS_PER_MINUTE", default=1200)
+API_ANONYMOUS_PER_MINUTE = env.int("API_ANONYMOUS_PER_MINUTE", default=60)
 SPECTACULAR_SETTINGS = {
     "TITLE": "Clinic courses",
+    "DESCRIPTION": (
+        "Everything the pages can do. Moments are UTC; dates and times of day are the clinic's own. Errors are "
+        "problem+json documents with a stable `code` and a sentence. Send `Idempotency-Key` with a POST and it may be "
+        "repeated safely for a day."
+    ),
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["courses.api.permissions.RolePermission"],
+    "SERVE_AUTHENTICATION": [],
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "COMPONENT_SPLIT_REQUEST": False,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "courses.api.schema.close_bodies",
+    ],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "REDOC_DIST": "SIDECAR",
+    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "displayRequestDuration": True},
 }
 
 # --- Mail and background work ---------------------------------------------------------------------------------------
 
 vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
 EMAIL_TIMEOUT = 20
+# Where the local mail sink keeps mails, if it is what mails go to: a page lists them then.
+MAIL_SINK_DIRECTORY = env.str("MAIL_SINK_DIRECTORY", default="")
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default=f"clinic@{_public.hostname or 'localhost'}")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
@@ -291,7 +320,8 @@ LOGGING = {
         }
     },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "structured"}},
-    "root": {"handlers": ["console"], "level": LOG_LEVEL},
+    # An unknown level is refused by a system check, which needs logging to be told of it.
+    "root": {"handlers": ["console"], "level": LOG_LEVEL if LOG_LEVEL in logs.LEVELS else "INFO"},
     "loggers": {
         "django.server": {"handlers": ["console"], "level": "WARNING", "propagate": False},
         "celery.beat": {"level": "WARNING"},
