@@ -70,6 +70,8 @@ class Chain:
         course = self.course
         self.week = np.array([weeks[d] for d in self.axis], dtype=np.int32)
         self.limit = 0
+        self.has_done = bool(course.done_days)
+        self.week_costs = [(vector, vector) for _, vector in self.gaps]
         if course.per_week is None:
             return
         done: dict[int, int] = {}
@@ -80,6 +82,11 @@ class Chain:
         most = max((-(-int(n) // course.gap_min) for n in sizes), default=0)
         if most > course.per_week or done:
             self.limit = course.per_week
+            self.week_costs = []
+            for gap, vector in self.gaps:
+                same = self.week[gap:] == self.week[:-gap]
+                staying = np.where(same, vector, IMPOSSIBLE).astype(np.int32)
+                self.week_costs.append((staying, np.where(same, IMPOSSIBLE, vector).astype(np.int32)))
 
     def _span(self, k: int) -> tuple[int, int]:
         """Positions that the session number k (from 0) can have: half-open."""
@@ -114,26 +121,33 @@ class Chain:
     def _step(self, old: np.ndarray, cost: np.ndarray, low: int, high: int) -> np.ndarray:
         new = np.full(old.shape, IMPOSSIBLE, dtype=np.int32)
         best = old.min(axis=0) if self.limit > 1 else old[0]
-        for gap, gap_cost in self.gaps:
+        work = np.empty_like(new)
+        for (gap, gap_cost), (staying, crossing) in zip(self.gaps, self.week_costs, strict=True):
             at = max(low, gap)
             if at >= high:
                 break
-            vector = gap_cost[at - gap : high - gap]
-            if not self.limit:
-                np.minimum(new[0, at:high], best[at - gap : high - gap] + vector[:, None], out=new[0, at:high])
-                continue
-            same = self.week[at:high] == self.week[at - gap : high - gap]
-            for i in np.flatnonzero(~same):
-                state = int(self.done[at + i])
-                if state < self.limit:
-                    row = new[state, at + i]
-                    np.minimum(row, best[at - gap + i] + vector[i], out=row)
-            if self.limit > 1 and same.any():
-                where = np.flatnonzero(same)
-                moved = old[:-1, where + at - gap] + vector[where][None, :, None]
-                new[1:, where + at] = np.minimum(new[1:, where + at], moved)
+            came = slice(at - gap, high - gap)
+            into = slice(at, high)
+            if self.limit and self.has_done:
+                self._cross_weeks(new, best, crossing, gap, at, high)
+            else:
+                vector = crossing if self.limit else gap_cost
+                np.add(best[came], vector[came, None], out=work[0, into])
+                np.minimum(new[0, into], work[0, into], out=new[0, into])
+            if self.limit > 1:
+                np.add(old[:-1, came], staying[None, came, None], out=work[1:, into])
+                np.minimum(new[1:, into], work[1:, into], out=new[1:, into])
         new[:, low:high] += cost[low:high]
         return new
+
+    def _cross_weeks(  # noqa: PLR0917
+        self, new: np.ndarray, best: np.ndarray, crossing: np.ndarray, gap: int, at: int, high: int
+    ) -> None:
+        """Gaps into another week, where sessions already given may have used part of its maximum."""
+        for i in range(at, high):
+            state = int(self.done[i])
+            if crossing[i - gap] < IMPOSSIBLE and state < self.limit:
+                np.minimum(new[state, i], best[i - gap] + crossing[i - gap], out=new[state, i])
 
     def values(self, day_costs: np.ndarray) -> np.ndarray:
         """The cheapest chain of each row: int32 (rows,), >= IMPOSSIBLE where there is none."""

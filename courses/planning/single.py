@@ -90,7 +90,7 @@ def solve_course(
         members, at = tuple(range(options)), int(relaxed.argmin())
         cost = int(relaxed[at]) + penalty(members)
     days = chain.trace(costs[:, list(members), at].min(axis=1))
-    starts = [(day, *table.best_start(day, anchors[at], members)) for day in days]
+    starts = table.best_starts(days, anchors[at], members)
     sessions = _place(ground, course, [(day, slot, names[option]) for day, option, slot in starts])
     return CourseSolution(sessions, cost, bound, anchors[at], evaluated)
 

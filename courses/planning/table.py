@@ -142,16 +142,18 @@ class CourseTable:
         self.low, self.high = low, high
         free = free[:, :, low:high]
         span = range(low, high)
-        per_slot = np.array([weights.window_cost(profile, course, s) for s in span], dtype=np.int32)
-        per_day = np.array(
-            [weights.weekday_cost(profile, course, ground.weekdays[d]) for d in self.axis], dtype=np.int32
-        )
-        base = per_day[:, None] + per_slot[None, :]
+        base = np.zeros((len(self.axis), high - low), dtype=np.int32)
+        if course.window_strength is Strength.WISH:
+            base += np.array([weights.window_cost(profile, course, s) for s in span], dtype=np.int32)
+        if course.weekdays_strength is Strength.WISH:
+            per_day = [weights.weekday_cost(profile, course, ground.weekdays[d]) for d in self.axis]
+            base += np.array(per_day, dtype=np.int32)[:, None]
         self.visits = {d: v for d, v in visit_spans(ground).items() if d in self.index}
-        for day, visit in self.visits.items():
-            base[self.index[day]] += np.array(
-                [profile.wait * weights.wait_added(visit, s, s + course.slots) for s in span], dtype=np.int32
-            )
+        begins = np.arange(low, high, dtype=np.int32)
+        for day, (start, end) in self.visits.items():
+            # `weights.wait_added`, for every slot at once.
+            outside = np.maximum(0, start - begins) + np.maximum(0, begins + course.slots - end)
+            base[self.index[day]] += profile.wait * (outside - course.slots)
         cost = np.empty(free.shape, dtype=np.int32)
         margins = course.therapist_margins
         length = margins.before + course.slots + margins.after
@@ -169,26 +171,21 @@ class CourseTable:
         On a day the patient comes anyway only an earlier start changes the arrival; where the visit is booked
         already, its start is settled and costs nothing.
         """
-        quarters = range(self.low // QUARTER, self.high // QUARTER)
-        table = np.array(
-            [[weights.arrival_cost(self.profile, quarter=q, anchor=a) for q in quarters] for a in anchors],
-            dtype=np.int32,
-        )
+        quarters = np.arange(self.low // QUARTER, self.high // QUARTER, dtype=np.int32)
+        usual = np.array(anchors, dtype=np.int32)[:, None] // QUARTER
+
+        def cost(quarter: np.ndarray | int) -> np.ndarray:
+            return (self.profile.arrival * np.abs(quarter - usual) // 2).astype(np.int32)
+
+        table = cost(quarters)
         special: dict[int, np.ndarray] = {}
-        first = first_starts(self.ground)
+        first = first_starts(self.ground) if self.visits else {}
         for day in self.visits:
-            if day not in first:
+            if day in first:
+                settled = first[day] // QUARTER
+                special[day] = cost(np.minimum(quarters, settled)) - cost(settled)
+            else:
                 special[day] = np.zeros_like(table)
-                continue
-            at = first[day] // QUARTER
-            settled = [weights.arrival_cost(self.profile, quarter=at, anchor=a) for a in anchors]
-            special[day] = np.array(
-                [
-                    [weights.arrival_cost(self.profile, quarter=min(q, at), anchor=a) - settled[i] for q in quarters]
-                    for i, a in enumerate(anchors)
-                ],
-                dtype=np.int32,
-            )
         return table, special
 
     def useful_anchors(self) -> tuple[int, ...]:
@@ -213,13 +210,16 @@ class CourseTable:
         found[ordinary] += weights.visit_weight(self.ground.problem)
         return found
 
-    def best_start(self, day: int, anchor: int, options: tuple[int, ...]) -> tuple[int, int]:
-        """(option index, slot) of the cheapest session on a day; the lowest index and slot on ties."""
+    def best_starts(self, days: list[int], anchor: int, options: tuple[int, ...]) -> list[tuple[int, int, int]]:
+        """(day, option index, slot) of the cheapest session of each day; the lowest index and slot on ties."""
         table, special = self.arrival((anchor,))
-        arrivals = special.get(day, table)[0]
-        costs = self.cost[list(options), self.index[day]] + np.repeat(arrivals, QUARTER)[None, :]
-        option, slot = divmod(int(costs.argmin()), costs.shape[1])
-        return options[option], slot + self.low
+        found = []
+        for day in days:
+            arrivals = np.repeat(special.get(day, table)[0], QUARTER)
+            costs = self.cost[list(options), self.index[day]] + arrivals[None, :]
+            option, slot = divmod(int(costs.argmin()), costs.shape[1])
+            found.append((day, options[option], slot + self.low))
+        return found
 
 
 def visit_spans(ground: Ground) -> dict[int, tuple[int, int]]:
