@@ -7,6 +7,7 @@ from typing import Any
 import structlog
 
 Event = MutableMapping[str, Any]
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 # The paths of private pages and feeds end in the secret itself, wherever they are quoted: request lines, tracebacks.
 _TOKEN = re.compile(r"(/(?:p|feeds)/)[A-Za-z0-9_=-]{8,}")

@@ -49,11 +49,11 @@ def running(state: Path, *, durable: bool, database: bool = True, broker: bool =
     """The servers asked for, for as long as the block runs, with their data in `state` (made when missing).
 
     Yields DATABASE_URL (the application's role) and DATABASE_OWNER_URL (the owner's: it migrates) of `database`,
-    REDIS_URL and CELERY_BROKER_URL of `broker`. With `durable` false nothing survives a crash, everything is faster, and
-    the owner may create databases: for tests and what is thrown away. Must be entered in the main thread, whose end
+    REDIS_URL and CELERY_BROKER_URL of `broker`. With `durable` false nothing survives a crash, everything is faster,
+    and the owner may create databases: for tests and what is thrown away. Must be entered in the main thread, whose end
     ends the servers.
 
-    Raises EmbeddedServersBusyError where the folder's servers run already, EmbeddedServersError when one does not start.
+    Raises EmbeddedServersBusyError where the folder's servers run already, EmbeddedServersError where one cannot start.
     """
     account = Account.chosen()
     make_state(state, account)
