@@ -1,7 +1,8 @@
 """Cells that several tables share and that take more than one parser, or more than one cell, to read."""
 
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 from courses.importing.mapping import Mapping
 from courses.importing.records import ClinicSettings
@@ -48,7 +49,7 @@ def read_name(row: Row, column: str, *, patronymics: bool) -> PersonName:
 
 
 def read_email(row: Row) -> str:
-    address, kinds = parse_email(row.raw("email"))
+    address, kinds = parse_email(row.text("email", limit=254))
     for kind in kinds:
         row.report(kind, "email")
     return address
@@ -118,6 +119,12 @@ def read_days(row: Row, context: Context, *, earliest: date | None, until: date 
     except UnreadableError as error:
         row.report(error.kind, "days")
         return None, ""
+
+
+def exists(moment: datetime, zone: str) -> bool:
+    """Whether the clocks of the zone show this local time at all: they skip an hour in spring."""
+    local = moment.replace(tzinfo=ZoneInfo(zone))
+    return local.astimezone(UTC).astimezone(ZoneInfo(zone)).replace(tzinfo=None) == moment
 
 
 def gives_dates(row: Row, rule: str, dtstart: datetime) -> bool:

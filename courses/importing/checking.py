@@ -123,8 +123,10 @@ class Checks:
             return record
         room = self.rooms[record.room_id]
         record = replace(record, capacity=record.capacity or room.capacity)
-        self.classes[record.class_id] = record
         self._meetings[record.class_id] = self.timetable.list_meetings(record)
+        if self._class_clashes(row, record):
+            return record
+        self.classes[record.class_id] = record
         instructor = self.staff[record.instructor_id]
         for start, end in self._meetings[record.class_id]:
             self.occupancy.take("room", record.room_id, Taken(start, end, room.capacity, None))
@@ -220,6 +222,8 @@ class Checks:
     def _patient(self, row: Row, key: str) -> str:
         known = self.registers["patients"].find(row, key, column="patient_id", kind="unknown_patient")
         patient = self.patients.get(known)
+        if patient and not patient.consent_data_processing:
+            row.report("no_consent", "patient_id")
         if patient and row.has("patient_name") and not is_same_name(row.text("patient_name"), patient.full_name):
             row.report("name_mismatch", "patient_name", value=known)
         return known
@@ -235,6 +239,19 @@ class Checks:
             return record
         row.report("duplicate_patient", "full_name", related_record=twin.origin.record)
         return replace(record, duplicate_of=twin.origin.record)
+
+    def _class_clashes(self, row: Row, record: ClassRow) -> bool:
+        """Whether a meeting would need an instructor or a hall that an earlier class has taken."""
+        wanted = (
+            ("staff", record.instructor_id, "instructor_id", "overlap_therapist"),
+            ("room", record.room_id, "room_id", "overlap_room"),
+        )
+        for noun, key, column, kind in wanted:
+            for start, end in self._meetings[record.class_id]:
+                if self.occupancy.find_clash(noun, key, start=start, end=end, capacity=1):
+                    row.report(kind, column)
+                    return True
+        return False
 
     def _check_seats(self, row: Row, record: EnrolmentRow, attended: list[tuple[datetime, datetime]]) -> None:
         capacity = self.classes[record.class_id].capacity

@@ -105,6 +105,10 @@ def read_settings(path: Path) -> ClinicSettings:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise FilesError(_("clinic.toml cannot be read: %(error)s") % {"error": error}) from error
     name, zone, country = (_need(data, key, str, str.strip) for key in ("name", "zone", "country"))
+    if len(name) > 200:
+        raise _fault("name")
+    if len(country) != 2:
+        raise _fault("country")
     days = _need(data, "opening_days", list, lambda days: days and all(day in WEEKDAYS for day in days))
     try:
         ZoneInfo(zone)
@@ -117,9 +121,9 @@ def read_settings(path: Path) -> ClinicSettings:
         name=name,
         zone=zone,
         country=country,
-        language=_need(data, "language", str, str.strip, "en"),
+        language=_need(data, "language", str, lambda language: 2 <= len(language.strip()) <= 8, "en"),
         opening_days=tuple(day for day in WEEKDAYS if day in days),
-        grid_minutes=_need(data, "grid_minutes", int, lambda minutes: 0 < minutes <= 60, 5),
+        grid_minutes=_need(data, "grid_minutes", int, lambda minutes: minutes == 5, 5),
         book_until=_read_moment(data, "book_until", date.fromisoformat),
         demo_now=_read_moment(data, "demo_now", datetime.fromisoformat),
     )

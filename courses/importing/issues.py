@@ -105,6 +105,8 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             _("Use one of the known words or add it to the mapping."),
         ),
         "unknown_days": _reject(_("Days are not understood"), _("Write the days as in the mapping.")),
+        "bad_break": _reject(_("The break is not inside the shift"), _("Correct the break and import again.")),
+        "over_midnight": _reject(_("Session ends on another day"), _CORRECT_ROW),
         "bad_rule": _reject(_("Not a recurrence rule of RFC 5545"), _("Correct the rule and import again.")),
         "email_bad": _warn(_("E-mail address is not valid; left empty"), _("Ask the patient for the address.")),
         "phone_bad": _warn(
@@ -159,6 +161,13 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             _("Compare the two cards and merge them if they are one person."),
         ),
         "shared_phone": _accept(_("Same phone but another birth date: different person (family)"), _NOTHING),
+        "card_taken": _warn(
+            _("Card number belongs to a patient of another clinic; left empty"),
+            _("Compare the two cards; give this patient another number."),
+        ),
+        "no_consent": _warn(
+            _("Patient has not consented to data processing"), _("Ask for the consent; nothing new can be booked.")
+        ),
         "session_on_duplicate_card": _warn(
             _("Session is booked on a card proposed for merging"), _("Merge the two cards first.")
         ),

@@ -37,6 +37,7 @@ class StaffRow:
     origin: Origin
     staff_id: str
     full_name: str
+    short_name: str
     role: str
     staff_group: str
     gender: str

@@ -13,7 +13,7 @@ from courses.importing.records import Origin
 from courses.importing.values import UnreadableError, fold, parse_date, parse_number, parse_time, parse_word, squeeze
 
 MAX_TEXT = 2000
-MAX_KEY = 120
+MAX_KEY = 50
 
 
 @dataclass(slots=True)

@@ -4,6 +4,7 @@ from datetime import date, datetime, time, timedelta
 
 from courses.importing.cells import (
     Context,
+    exists,
     gives_dates,
     read_area,
     read_birth_date,
@@ -41,13 +42,14 @@ _DAY = timedelta(days=1)
 
 def read_staff(row: Row, context: Context) -> StaffRow | None:
     name = read_name(row, "full_name", patronymics=False)
-    role = row.text("role", limit=120)
+    role = row.text("role", limit=100)
     record = StaffRow(
         origin=row.origin,
         staff_id=row.key("staff_id"),
         full_name=name.full,
+        short_name=row.text("short_name", limit=100),
         role=role,
-        staff_group=row.text("staff_group", limit=60),
+        staff_group=row.text("staff_group", limit=50),
         gender=row.word("gender", "gender"),
         languages=row.words("languages"),
         max_parallel_patients=row.number("max_parallel_patients", high=50, default=1),
@@ -67,8 +69,8 @@ def read_procedure(row: Row, context: Context) -> ProcedureRow | None:
         code=code,
         names=tuple((language, name) for language, name in names.items() if name),
         duration_min=row.number("duration_min", high=LONGEST_SESSION_MIN),
-        room_type=row.text("room_type", limit=60, required=True),
-        equipment_type=row.text("equipment_type", limit=60),
+        room_type=row.text("room_type", limit=50, required=True),
+        equipment_type=row.text("equipment_type", limit=50),
         not_same_day_with=row.words("not_same_day_with"),
     )
     return None if row.rejected else record
@@ -79,10 +81,10 @@ def read_room(row: Row, context: Context) -> RoomRow | None:
     record = RoomRow(
         origin=row.origin,
         room_id=room_id,
-        name=row.text("name", limit=120) or room_id,
-        room_type=row.text("room_type", limit=60, required=True),
+        name=row.text("name", limit=100) or room_id,
+        room_type=row.text("room_type", limit=50, required=True),
         capacity=row.number("capacity", high=200, default=1),
-        floor=row.text("floor", limit=20),
+        floor=row.text("floor", limit=16),
     )
     return None if row.rejected else record
 
@@ -95,12 +97,12 @@ def read_equipment(row: Row, context: Context) -> EquipmentRow | None:
     record = EquipmentRow(
         origin=row.origin,
         equipment_id=equipment_id,
-        name=row.text("name", limit=120) or equipment_id,
-        equipment_type=row.text("equipment_type", limit=60, required=True),
+        name=row.text("name", limit=100) or equipment_id,
+        equipment_type=row.text("equipment_type", limit=50, required=True),
         room_id=row.key("room_id"),
         out_of_service_from=first,
         out_of_service_to=last,
-        note=row.text("note"),
+        note=row.text("note", limit=300),
     )
     return None if row.rejected else record
 
@@ -116,7 +118,7 @@ def read_qualification(row: Row, context: Context) -> QualificationRow | None:
 def read_shift(row: Row, context: Context) -> ShiftRow | None:
     staff_id = row.key("staff_id")
     if row.has("rrule"):
-        dtstart, rule = row.moment("dtstart"), row.text("rrule")
+        dtstart, rule = row.moment("dtstart"), row.text("rrule", limit=500)
     else:
         dtstart, rule = read_days(row, context, earliest=row.date("valid_from"), until=row.date("valid_until"))
     end = row.time("end_time", required=True)
@@ -125,6 +127,8 @@ def read_shift(row: Row, context: Context) -> ShiftRow | None:
     if dtstart and not gives_dates(row, rule, dtstart):
         row.report("bad_rule", "rrule" if row.has("rrule") else "days")
     break_from, break_to = read_break(row)
+    if dtstart and end and not _is_inside(dtstart.time(), break_from, break_to, end):
+        row.report("bad_break", "break" if row.has("break") else "break_from")
     if row.rejected or dtstart is None or end is None:
         return None
     days = row.text("days", limit=60)
@@ -132,7 +136,7 @@ def read_shift(row: Row, context: Context) -> ShiftRow | None:
         origin=row.origin,
         shift_id=row.key("shift_id", required=False) or f"{staff_id} {days} {dtstart:%H:%M} {dtstart:%Y-%m-%d}",
         staff_id=staff_id,
-        name=row.text("name", limit=120) or days,
+        name=row.text("name", limit=100) or days,
         dtstart=dtstart,
         end_time=end,
         rrule=rule,
@@ -156,7 +160,7 @@ def read_absence(row: Row, context: Context) -> AbsenceRow | None:
     if row.rejected or start is None or end is None:
         return None
     key = row.key("absence_id", required=False) or f"{staff_id} {start:%Y-%m-%dT%H:%M}"
-    return AbsenceRow(row.origin, key, staff_id, kind, start, end, row.text("note"))
+    return AbsenceRow(row.origin, key, staff_id, kind, start, end, row.text("note", limit=300))
 
 
 def read_patient(row: Row, context: Context) -> PatientRow | None:
@@ -175,12 +179,12 @@ def read_patient(row: Row, context: Context) -> PatientRow | None:
         origin=row.origin,
         patient_id=row.key("patient_id"),
         full_name=name.full,
-        family_name=row.text("family_name", limit=120) or name.family,
-        given_name=row.text("given_name", limit=120) or name.given,
-        patronymic=row.text("patronymic", limit=120) or name.patronymic,
+        family_name=row.text("family_name", limit=100) or name.family,
+        given_name=row.text("given_name", limit=100) or name.given,
+        patronymic=row.text("patronymic", limit=100) or name.patronymic,
         sex=row.word("sex", "gender"),
         birth_date=read_birth_date(row, today=context.today),
-        language=row.text("language", limit=10).lower() or context.settings.language,
+        language=row.text("language", limit=8).lower() or context.settings.language,
         email=read_email(row),
         phones=phones,
         consent_data_processing=row.flag("consent_data_processing"),
@@ -191,7 +195,7 @@ def read_patient(row: Row, context: Context) -> PatientRow | None:
         registered_on=row.date("registered_on"),
         contact_name=row.text("contact_name", limit=200),
         contact_phone=contact_phones[0].number if contact_phones else "",
-        contact_relation=row.text("contact_relation", limit=60),
+        contact_relation=row.text("contact_relation", limit=100),
         note=note,
     )
     return None if row.rejected else record
@@ -200,7 +204,7 @@ def read_patient(row: Row, context: Context) -> PatientRow | None:
 def read_class(row: Row, context: Context, *, earliest: date) -> ClassRow | None:
     """``earliest``: the first possible day of a class that names weekdays and no first date."""
     if row.has("rrule"):
-        dtstart, rule = row.moment("dtstart"), row.text("rrule")
+        dtstart, rule = row.moment("dtstart"), row.text("rrule", limit=500)
     else:
         dtstart, rule = read_days(row, context, earliest=earliest, until=None)
     if dtstart and not gives_dates(row, rule, dtstart):
@@ -212,7 +216,7 @@ def read_class(row: Row, context: Context, *, earliest: date) -> ClassRow | None
     instructor_id, room_id = row.key("instructor_id"), row.key("room_id")
     if row.rejected or dtstart is None:
         return None
-    name = row.text("name", limit=120) or class_id
+    name = row.text("name", limit=100) or class_id
     return ClassRow(row.origin, class_id, name, procedure, instructor_id, room_id, capacity, dtstart, duration, rule)
 
 
@@ -239,6 +243,11 @@ def read_session(row: Row, context: Context) -> SessionRow | None:
         end = datetime.combine(start.date(), hour) if start and hour else None
     if start and end and end <= start:
         row.report("end_before_start", end_column)
+    elif start and end and end.date() != start.date():
+        row.report("over_midnight", end_column)
+    for column, moment in (("start", start), (end_column, end)):
+        if moment and not exists(moment, context.settings.zone):
+            row.report("nonexistent_time", "start_time" if column == "start" and row.has("date") else column)
     patient_id = row.key("patient_id")
     number, total = read_position(row)
     status = row.word("status", "session_status", default="booked")
@@ -327,3 +336,9 @@ def read_prescription_line(row: Row, context: Context, *, order: int) -> Prescri
         note="; ".join(filter(None, (row.text("note"), wish.rest))),
     )
     return None if row.rejected else record
+
+
+def _is_inside(start: time, break_from: time | None, break_to: time | None, end: time) -> bool:
+    if break_from is None and break_to is None:
+        return True
+    return break_from is not None and break_to is not None and start <= break_from < break_to <= end

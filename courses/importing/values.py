@@ -30,6 +30,8 @@ _INITIALS = re.compile(r"(\w\.){1,3}")
 _PATRONYMIC = re.compile(r"(ович|евич|ич|овна|евна|ична|инична)$", re.IGNORECASE)
 _PATRONYMIC_PARTICLES = frozenset({"оглы", "оглу", "кызы", "улы", "уулу", "гызы"})
 OLDEST_AGE = 110
+# Beyond these a date is a slip of the pen, and far beyond them no time zone can be applied.
+_EARLIEST_YEAR, _LATEST_YEAR = 1900, 2199
 
 
 class UnreadableError(ValueError):
@@ -64,6 +66,8 @@ def parse_date(text: str) -> tuple[date, bool]:
     else:
         raise UnreadableError("date_format")
     short = len(year) == 2
+    if not short and not _EARLIEST_YEAR <= int(year) <= _LATEST_YEAR:
+        raise UnreadableError("impossible_date")
     try:
         return date(int(year) + (2000 if short else 0), int(month), int(day)), short
     except ValueError as error:
