@@ -78,6 +78,8 @@ def render_letter(letter: Letter) -> bytes:
     Written out by hand, since every part is base64 and most headers never vary: the library's generator takes three
     times as long, and a mail is mostly this.
     """
+    for address in (letter.sender, letter.to):
+        _check_address(address)
     content = _compose(letter)
     # No line of base64 begins with a hyphen, so any boundary is safe; taken from the Message-ID it repeats with it.
     boundary = "=_" + letter.message_id.strip("<>").partition("@")[0]
@@ -234,13 +236,16 @@ def _part(content_type: str, content: bytes, disposition: str = "") -> bytes:
 
 
 def _address(name: str, address: str, header: str) -> str:
-    """`Name <address>`, the name encoded where it must be. Raises UnwritableAddressError."""
-    if not (address.isascii() and address.isprintable()) or " " in address:
-        raise UnwritableAddressError("the address has characters that a mail's header cannot hold")
+    """`Name <address>`, the name encoded where it must be."""
     name = _one_line(name)
     if not name.isascii():
         return f"{_encode(name, header)}\r\n <{address}>"
     return formataddr((name, address))
+
+
+def _check_address(address: str) -> None:
+    if not (address.isascii() and address.isprintable()) or " " in address:
+        raise UnwritableAddressError("the address has characters that a mail's header cannot hold")
 
 
 def _one_line(name: str) -> str:

@@ -1,7 +1,7 @@
 """A local SMTP server that keeps every mail as a file: for development, demonstrations and tests.
 
-`python -m notifications.sink --port 0 --directory DIR` prints the port it got as its first line. Files are numbered in the
-order in which the mails arrived: `000001.eml`, … Nothing is relayed to anyone.
+`python -m notifications.sink --port 0 --directory DIR` prints the port it got as its first line. Files are numbered in
+the order in which the mails arrived: `000001.eml`, … Nothing is relayed to anyone.
 """
 
 from __future__ import annotations

@@ -1,14 +1,17 @@
 """A clinic in Warsaw, patients of it, and visits to announce."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from pytest_django import Settings
 
 from clinic.models import Clinic, Patient, Resource
 from notifications.snapshots import VisitSnapshot
+from tests.notifications.mailserver import MailServer, running_mail_server
 
 NOW = datetime(2026, 12, 1, 9, 0, tzinfo=UTC)  # a Tuesday, 10:00 in Warsaw
 
@@ -63,4 +66,11 @@ def make_visit(start: datetime = NOW + timedelta(days=7), **fields: Any) -> Visi
     return VisitSnapshot(**(values | fields))
 
 
-VisitMaker = Callable[..., VisitSnapshot]
+@pytest.fixture
+def mail_server(tmp_path: Path, settings: Settings) -> Iterator[MailServer]:
+    with running_mail_server(tmp_path / "mails") as server:
+        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", server.port
+        settings.EMAIL_HOST_USER = settings.EMAIL_HOST_PASSWORD = ""
+        settings.EMAIL_USE_TLS = settings.EMAIL_USE_SSL = False
+        yield server
