@@ -7,7 +7,7 @@ out anew: those that have begun stay, the rest take the lowest place that is fre
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db import connection
@@ -45,14 +45,12 @@ def choose_places(
     *,
     resources: dict[int, Resource],
     now: dt.datetime,
-    ignoring: Iterable[int] = (),
 ) -> list[Range]:
     """A place for each want, in order. The resources must be locked and expired holds on them released.
 
-    `ignoring` names appointments whose reservations are about to go. One statement reads what is taken; a second
-    recolours where that is needed. Raises PlaceTaken, with `details["taken"]` the keys of the wants that lost.
+    One statement reads what is taken; a second recolours where that is needed. Raises PlaceTaken, with `details["taken"]` the keys of the wants that lost.
     """
-    taken = _read_taken(wants, now=now, ignoring=ignoring)
+    taken = _read_taken(wants, now=now)
     chosen: list[Range] = []
     lost: list[int] = []
     recoloured: dict[int, int] = {}
@@ -78,7 +76,7 @@ def choose_places(
     return chosen
 
 
-def _read_taken(wants: Sequence[Want], *, now: dt.datetime, ignoring: Iterable[int]) -> dict[int, list[_Taken]]:
+def _read_taken(wants: Sequence[Want], *, now: dt.datetime) -> dict[int, list[_Taken]]:
     taken: dict[int, list[_Taken]] = defaultdict(list)
     if not wants:
         return taken
@@ -95,7 +93,6 @@ def _read_taken(wants: Sequence[Want], *, now: dt.datetime, ignoring: Iterable[i
     rows = (
         Reservation.objects.filter(resource_id__in=spans, live=True, starts_at__gte=start, starts_at__lt=end)
         .filter(Q(held_until=None) | Q(held_until__gt=now))
-        .exclude(appointment_id__in=list(ignoring))
         .order_by("starts_at", "pk")
         .values_list("pk", "resource_id", "places", "starts_at", "ends_at")
     )

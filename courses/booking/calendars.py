@@ -283,9 +283,7 @@ def read_calendars(
     nothing = (0,) * days.count
 
     def calendar(resource: int, hours: Masks, away: Mapping[int, int]) -> ResourceDays:
-        present = tuple(
-            mask & ~away.get(day, 0) & ~shut.get(day, 0) if mask else 0 for day, mask in enumerate(hours)
-        )
+        present = tuple(mask & ~away.get(day, 0) & ~shut.get(day, 0) if mask else 0 for day, mask in enumerate(hours))
         counts, capacity = taken.get(resource), capacities.get(resource, 1)
         if counts is None:
             return ResourceDays(hours, present, present, present if capacity > 1 else None)

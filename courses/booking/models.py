@@ -5,9 +5,11 @@ sold twice, and every placed session reserved for its own patient.
 """
 
 import uuid
+from urllib.parse import urlsplit
 
 import pghistory
 import pgtrigger
+from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
@@ -111,6 +113,11 @@ class Course(models.Model):
         return f"#{self.pk}"
 
 
+def new_visit_uid() -> str:
+    """Random and final: it is stored whole, so that a later change of the site's address changes no event."""
+    return f"{uuid.uuid4()}@{urlsplit(settings.PUBLIC_URL).hostname}"
+
+
 @pghistory.track()
 class Visit(models.Model):
     """A patient's appointments in one clinic on one local day.
@@ -121,7 +128,7 @@ class Visit(models.Model):
     clinic = models.ForeignKey(Clinic, on_delete=models.PROTECT, related_name="visits")
     patient = models.ForeignKey(Patient, on_delete=models.PROTECT, related_name="visits")
     date = models.DateField()
-    uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    uid = models.CharField(max_length=200, default=new_visit_uid, unique=True, editable=False)
     sequence = models.PositiveIntegerField(default=0)
     revised_at = models.DateTimeField()
     starts_at = models.DateTimeField()
@@ -146,8 +153,9 @@ class Visit(models.Model):
 class Plan(models.Model):
     """A stored proposal for all sessions of some courses. `items` holds one object per session:
 
-    `{"session", "course", "start", "end", "therapist", "room", "device", "meeting", "hands"}` — primary keys, and
-    UTC times in ISO 8601. `request` holds the wishes it answers, `explanation` the reasons where there is no plan.
+    `{"session", "course", "start", "end", "therapist", "room", "device", "meeting", "takes"}` — primary keys, and
+    UTC times in ISO 8601; `takes` lists the reservations as `[resource, start, end]`, margins included.
+    `request` holds the wishes it answers, `explanation` the reasons where there is no plan.
     """
 
     class Status(models.TextChoices):
@@ -236,9 +244,7 @@ class Session(models.Model):
     visit = models.ForeignKey(Visit, on_delete=models.PROTECT, null=True, blank=True, related_name="sessions")
     plan = models.ForeignKey(Plan, on_delete=models.SET_NULL, null=True, blank=True, related_name="sessions")
     held_until = models.DateTimeField(null=True, blank=True)
-    replaces = models.OneToOneField(
-        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="replaced_by"
-    )
+    replaces = models.OneToOneField("self", on_delete=models.PROTECT, null=True, blank=True, related_name="replaced_by")
     to_replace = models.BooleanField(_("to re-place"), default=False)
     pinned = models.BooleanField(default=False)
     reason = models.CharField(max_length=300, blank=True, help_text=_("why it ended without treatment"))
@@ -298,6 +304,13 @@ class Session(models.Model):
 
     def __str__(self) -> str:
         return f"#{self.pk}"
+
+    @property
+    def time(self) -> Appointment:
+        """The appointment of a session that has one. Raises ValueError for an unplaced session."""
+        if self.appointment is None:
+            raise ValueError(f"session {self.pk} has no time")
+        return self.appointment
 
 
 class SessionReservation(Reservation):

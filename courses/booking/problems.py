@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,7 @@ from django.db.models import Count, Q
 from django.utils.translation import gettext_lazy as _
 
 from clinic.errors import Invalid
-from clinic.models import Clinic, Equipment, Patient, Resource, ResourceKind, Room
+from clinic.models import Clinic, Patient
 from courses.booking.calendars import (
     Days,
     local_moment,
@@ -23,9 +23,10 @@ from courses.booking.calendars import (
     slot_of,
 )
 from courses.booking.models import Course, Session
+from courses.booking.supply import Supply, to_slots
 from courses.booking.transitions import LIVE, PLACED, Status
 from courses.booking.wishes import Wishes
-from courses.catalogue.models import Procedure, Qualification, Requirement
+from courses.catalogue.models import Procedure
 from courses.groups.models import ClassMeeting, GroupClass
 from courses.planning import types as planning
 from courses.planning.types import FULL_DAY, SLOT_MINUTES
@@ -65,27 +66,50 @@ class Bridge:
     def items(self, plan: planning.Plan) -> list[dict[str, Any]]:
         """Plan items (see `Plan.items`) in order of time."""
         sessions = {asked.course.pk: asked.sessions for asked in self.asked}
-        needs_hands = {
-            course.key for course in self.problem.courses if course.hands_on_start or course.hands_on_end
+        return [self.item(placed, sessions[int(placed.course)][placed.number - 1]) for placed in plan.sessions]
+
+    def item(self, placed: planning.PlannedSession, session: Session) -> dict[str, Any]:
+        start = local_moment(self.clinic, self.days.date(placed.day), placed.slot)
+        end = start + _slots(placed.slots)
+        return {
+            "session": session.pk,
+            "course": session.course_id,
+            "start": start.isoformat(),
+            "end": end.isoformat(),
+            "therapist": placed.therapist,
+            "room": placed.room,
+            "device": placed.device,
+            "meeting": placed.meeting,
+            "takes": [[pk, s.isoformat(), e.isoformat()] for pk, s, e in self._takes(placed, start, end)],
         }
-        items = []
-        for placed in plan.sessions:
-            date = self.days.date(placed.day)
-            start = local_moment(self.clinic, date, placed.slot)
-            items.append(
-                {
-                    "session": sessions[int(placed.course)][placed.number - 1].pk,
-                    "course": int(placed.course),
-                    "start": start.isoformat(),
-                    "end": (start + dt.timedelta(minutes=placed.slots * SLOT_MINUTES)).isoformat(),
-                    "therapist": placed.therapist,
-                    "room": placed.room,
-                    "device": placed.device,
-                    "meeting": placed.meeting,
-                    "hands": self.hands.get(placed.therapist or 0) if placed.course in needs_hands else None,
-                }
-            )
-        return items
+
+    def _takes(
+        self, placed: planning.PlannedSession, start: dt.datetime, end: dt.datetime
+    ) -> Iterator[tuple[int, dt.datetime, dt.datetime]]:
+        course = next(c for c in self.problem.courses if c.key == placed.course)
+        takes = [(self.patient.pk, course.patient_margins)]
+        if placed.meeting is None:  # a class reserves its own hall and instructor
+            takes += [
+                (pk, margins)
+                for pk, margins in (
+                    (placed.therapist, course.therapist_margins),
+                    (placed.room, course.room_margins),
+                    (placed.device, course.device_margins),
+                )
+                if pk is not None
+            ]
+        for pk, margins in takes:
+            yield pk, start - _slots(margins.before), end + _slots(margins.after)
+        hands = self.hands.get(placed.therapist or 0)
+        if hands is not None and placed.meeting is None:
+            if course.hands_on_start:
+                yield hands, start, start + _slots(course.hands_on_start)
+            if course.hands_on_end:
+                yield hands, end - _slots(course.hands_on_end), end
+
+
+def _slots(count: int) -> dt.timedelta:
+    return dt.timedelta(minutes=count * SLOT_MINUTES)
 
 
 def build_problem(
@@ -96,14 +120,18 @@ def build_problem(
     wishes: Mapping[int, Wishes] | None = None,
     not_before: dt.date | None = None,
     moving: Collection[Session] = (),
+    only_moving: bool = False,
 ) -> Bridge:
     """Read everything the planner needs for these courses of one patient.
 
-    `moving` names placed sessions that are planned anew along with the unplaced ones. Raises Invalid where a course
+    `moving` names placed sessions that are planned anew along with the unplaced ones, or, with `only_moving`, alone.
+    Raises Invalid where a course
     cannot be asked for: no open sessions, unknown frequency, different patients or clinics.
     """
     clinic, patient = _shared(courses)
-    asked = [_ask(course, (wishes or {}).get(course.pk, Wishes()), moving) for course in courses]
+    asked = [
+        _ask(course, (wishes or {}).get(course.pk, Wishes()), moving, only_moving=only_moving) for course in courses
+    ]
     if not any(one.sessions for one in asked):
         raise Invalid(_("Every session of this course has a time already."), code="nothing_to_plan")
     asked = [one for one in asked if one.sessions]
@@ -118,7 +146,8 @@ def build_problem(
         last = max(min(last, clinic.book_until), *finishes.values())
     days = read_days(clinic, horizon_from, max(last, first))
 
-    supply = _Supply.read(asked, days)
+    supply = Supply.read([one.procedure for one in asked], days)
+    series = _read_series(asked, days)
     ignoring = [s.appointment_id for s in moving if s.appointment_id and s.seat is None]
     calendars = read_calendars(
         days,
@@ -130,7 +159,7 @@ def build_problem(
         ignoring=ignoring,
     )
     requests = tuple(
-        supply.request(one, days=days, first=first, finish=finishes[one.course.pk], now=now) for one in asked
+        _request(one, supply, days=days, first=first, finish=finishes[one.course.pk], series=series) for one in asked
     )
     problem = planning.Problem(
         horizon=planning.Horizon(days.first, days.opening),
@@ -161,14 +190,16 @@ def _shared(courses: Sequence[Course]) -> tuple[Clinic, Patient]:
     return first.clinic, first.patient
 
 
-def _ask(course: Course, wishes: Wishes, moving: Collection[Session]) -> Asked:
+def _ask(course: Course, wishes: Wishes, moving: Collection[Session], *, only_moving: bool) -> Asked:
     moved = {session.pk for session in moving}
     open_sessions: list[Session] = []
     kept: list[Session] = []
     done: list[dt.date] = []
     for session in course.sessions.filter(status__in=LIVE).select_related("appointment").order_by("number"):
-        if session.status == Status.UNPLACED or session.pk in moved:
+        if session.pk in moved or (session.status == Status.UNPLACED and not only_moving):
             open_sessions.append(session)
+        elif session.status == Status.UNPLACED:
+            continue
         elif session.status in (Status.BOOKED, Status.CONFIRMED, Status.HELD):
             kept.append(session)
         else:
@@ -181,8 +212,7 @@ def _ask(course: Course, wishes: Wishes, moving: Collection[Session]) -> Asked:
 
 
 def _date(clinic: Clinic, session: Session) -> dt.date:
-    assert session.appointment is not None
-    return clinic.local_date(session.appointment.starts_at)
+    return clinic.local_date(session.time.starts_at)
 
 
 def _last_day(asked: Asked, clinic: Clinic, first: dt.date) -> dt.date:
@@ -192,172 +222,48 @@ def _last_day(asked: Asked, clinic: Clinic, first: dt.date) -> dt.date:
     return latest
 
 
-@dataclass(slots=True)
-class _Supply:
-    """Who and what could serve the asked courses."""
-
-    requirements: dict[int, list[Requirement]]
-    qualifications: dict[int, list[Qualification]]
-    rooms: dict[str, list[Room]]
-    devices: dict[str, dict[int, list[int]]]  # type → room → devices
-    hands: dict[int, int]
-    capacities: dict[int, int]
-    versions: dict[int, int]
-    series: dict[int, list[planning.ClassSeries]]
-    therapist_ids: list[int]
-    place_ids: list[int]
-
-    @classmethod
-    def read(cls, asked: Sequence[Asked], days: Days) -> "_Supply":
-        procedures = {one.procedure.pk for one in asked}
-        clinic = days.clinic
-        requirements: dict[int, list[Requirement]] = defaultdict(list)
-        for requirement in Requirement.objects.filter(procedure_id__in=procedures):
-            requirements[requirement.procedure_id].append(requirement)
-        qualifications: dict[int, list[Qualification]] = defaultdict(list)
-        for qualification in (
-            Qualification.objects.filter(procedure_id__in=procedures, therapist__is_active=True)
-            .select_related("therapist__resource")
-            .order_by("therapist_id", "pk")
-        ):
-            qualifications[qualification.procedure_id].append(qualification)
-        room_types = {r.type_code for rs in requirements.values() for r in rs if r.role == ResourceKind.ROOM}
-        device_types = {r.type_code for rs in requirements.values() for r in rs if r.role == ResourceKind.EQUIPMENT}
-        rooms: dict[str, list[Room]] = defaultdict(list)
-        capacities: dict[int, int] = {}
-        versions: dict[int, int] = {}
-
-        def note(resource: Resource) -> None:
-            capacities[resource.pk] = resource.capacity
-            versions[resource.pk] = resource.version
-
-        places = Room.objects.filter(clinic=clinic, room_type__in=room_types, is_active=True)
-        for room in places.select_related("resource").order_by("pk"):
-            rooms[room.room_type].append(room)
-            note(room.resource)
-        devices: dict[str, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
-        equipment = Equipment.objects.filter(clinic=clinic, equipment_type__in=device_types, is_active=True)
-        for device in equipment.select_related("resource").order_by("pk"):
-            devices[device.equipment_type][device.room_id].append(device.pk)
-            note(device.resource)
-        hands: dict[int, int] = {}
-        therapists: dict[int, None] = {}
-        for found in qualifications.values():
-            for qualification in found:
-                therapist = qualification.therapist
-                note(therapist.resource)
-                therapists[therapist.pk] = None
-                if therapist.hands_id is not None:
-                    hands[therapist.hands_id] = therapist.pk
-                    capacities[therapist.hands_id] = 1
-        return cls(
-            requirements=requirements,
-            qualifications=qualifications,
-            rooms=rooms,
-            devices=devices,
-            hands=hands,
-            capacities=capacities,
-            versions=versions,
-            series=_read_series(asked, days),
-            therapist_ids=list(therapists),
-            place_ids=[pk for pk in capacities if pk not in therapists and pk not in hands],
-        )
-
-    def request(
-        self, asked: Asked, *, days: Days, first: dt.date, finish: dt.date, now: dt.datetime
-    ) -> planning.CourseRequest:
-        course, wishes = asked.course, asked.wishes
-        by_role: dict[str, list[Requirement]] = defaultdict(list)
-        for requirement in self.requirements[asked.procedure.pk]:
-            by_role[requirement.role].append(requirement)
-        staff = (by_role[ResourceKind.THERAPIST] or [None])[0]
-        room = (by_role[ResourceKind.ROOM] or [None])[0]
-        device = (by_role[ResourceKind.EQUIPMENT] or [None])[0]
-        rest = (by_role[ResourceKind.PATIENT] or [None])[0]
-        start = max(filter(None, [first, wishes.start_from]))
-        sessions = [*asked.kept]
-        return planning.CourseRequest(
-            key=course.pk,
-            procedure=asked.procedure.code,
-            sessions=len(asked.sessions),
-            slots=-(-course.minutes // SLOT_MINUTES),
-            therapists=self._therapists(asked.procedure, days),
-            rooms=self._rooms(room, device),
-            needs_therapist=staff is not None,
-            needs_room=room is not None,
-            therapist_margins=_margins(staff),
-            room_margins=_margins(room),
-            device_margins=_margins(device),
-            patient_margins=_margins(rest),
-            hands_on_start=-(-staff.hands_on_start // SLOT_MINUTES) if staff else 0,
-            hands_on_end=-(-staff.hands_on_end // SLOT_MINUTES) if staff else 0,
-            gap_min=wishes.gap_min or 1,
-            gap_max=wishes.gap_max,
-            gap_unit=planning.GapUnit(course.gap_unit),
-            per_week=wishes.per_week,
-            start_day=days.index(start),
-            finish_day=days.index(finish),
-            done_days=tuple(sorted(days.index(d) for d in asked.done if d >= days.first)),
-            resuming=course.paused_until is not None,
-            pinned=tuple(_pin(session, days) for session in sessions),
-            excluded_days=frozenset(days.index(d) for d in wishes.excluded_days if days.first <= d <= days.last),
-            weekdays=frozenset(day - 1 for day in wishes.weekdays),
-            weekdays_strength=planning.Strength(wishes.weekdays_strength),
-            window=wishes.window,
-            window_strength=planning.Strength(wishes.window_strength),
-            preferred_therapist=wishes.preferred_therapist,
-            therapist_strength=planning.Strength(wishes.therapist_strength),
-            gender=wishes.therapist_gender,
-            languages=frozenset([wishes.therapist_language]) if wishes.therapist_language else frozenset(),
-            language_strength=planning.Strength(wishes.language_strength),
-            not_same_day_with=frozenset(p.code for p in asked.procedure.not_same_day_with.all()),
-            tags=frozenset([_FAMILY.get(asked.procedure.category, ""), *asked.procedure.tags]) - {""},
-            series=tuple(self.series.get(course.pk, ())) if asked.procedure.is_group else None,
-        )
-
-    def _therapists(self, procedure: Procedure, days: Days) -> tuple[planning.TherapistOption, ...]:
-        valid: dict[int, int] = defaultdict(int)
-        options = {}
-        everyday = (1 << days.count) - 1
-        for qualification in self.qualifications[procedure.pk]:
-            first = max(days.index(qualification.valid_from), 0) if qualification.valid_from else 0
-            last = min(days.index(qualification.valid_until), days.count - 1) if qualification.valid_until else None
-            span = everyday >> first << first
-            if last is not None:
-                span = span & ((1 << (last + 1)) - 1) if last >= 0 else 0
-            therapist = qualification.therapist
-            valid[therapist.pk] |= span
-            options[therapist.pk] = planning.TherapistOption(
-                therapist=therapist.pk,
-                valid_days=valid[therapist.pk] if valid[therapist.pk] != everyday else None,
-                gender=therapist.gender,
-                languages=frozenset(therapist.languages),
-                hands=therapist.hands_id,
-            )
-        return tuple(options.values())
-
-    def _rooms(self, room: Requirement | None, device: Requirement | None) -> tuple[planning.RoomOption, ...]:
-        if room is None:
-            return ()
-        if device is None:
-            return tuple(planning.RoomOption(r.pk) for r in self.rooms[room.type_code])
-        standing = self.devices[device.type_code]
-        return tuple(
-            planning.RoomOption(r.pk, tuple(standing[r.pk])) for r in self.rooms[room.type_code] if standing.get(r.pk)
-        )
-
-
-def _margins(requirement: Requirement | None) -> planning.Margins:
-    if requirement is None:
-        return planning.Margins()
-    return planning.Margins(
-        -(-requirement.minutes_before // SLOT_MINUTES), -(-requirement.minutes_after // SLOT_MINUTES)
+def _request(
+    asked: Asked,
+    supply: Supply,
+    *,
+    days: Days,
+    first: dt.date,
+    finish: dt.date,
+    series: Mapping[int, Sequence[planning.ClassSeries]],
+) -> planning.CourseRequest:
+    course, wishes = asked.course, asked.wishes
+    start = max(filter(None, [first, wishes.start_from]))
+    return planning.CourseRequest(
+        key=course.pk,
+        sessions=len(asked.sessions),
+        **supply.needs(asked.procedure, minutes=course.minutes, days=days),
+        gap_min=wishes.gap_min or 1,
+        gap_max=wishes.gap_max,
+        gap_unit=planning.GapUnit(course.gap_unit),
+        per_week=wishes.per_week,
+        start_day=days.index(start),
+        finish_day=days.index(finish),
+        done_days=tuple(sorted(days.index(d) for d in asked.done if d >= days.first)),
+        resuming=course.paused_until is not None,
+        pinned=tuple(_pin(session, days) for session in asked.kept),
+        excluded_days=frozenset(days.index(d) for d in wishes.excluded_days if days.first <= d <= days.last),
+        weekdays=frozenset(day - 1 for day in wishes.weekdays),
+        weekdays_strength=planning.Strength(wishes.weekdays_strength),
+        window=wishes.window,
+        window_strength=planning.Strength(wishes.window_strength),
+        preferred_therapist=wishes.preferred_therapist,
+        therapist_strength=planning.Strength(wishes.therapist_strength),
+        gender=wishes.therapist_gender,
+        languages=frozenset([wishes.therapist_language]) if wishes.therapist_language else frozenset(),
+        language_strength=planning.Strength(wishes.language_strength),
+        not_same_day_with=frozenset(p.code for p in asked.procedure.not_same_day_with.all()),
+        tags=frozenset([_FAMILY.get(asked.procedure.category, ""), *asked.procedure.tags]) - {""},
+        series=tuple(series.get(course.pk, ())) if asked.procedure.is_group else None,
     )
 
 
 def _pin(session: Session, days: Days) -> planning.PinnedSession:
-    assert session.appointment is not None
-    wall = session.appointment.starts_at.astimezone(days.clinic.tz)
+    wall = session.time.starts_at.astimezone(days.clinic.tz)
     return planning.PinnedSession(day=days.index(wall.date()), slot=slot_of(wall.time()))
 
 
@@ -413,7 +319,7 @@ def _series(group: GroupClass, held: Sequence[ClassMeeting], days: Days) -> plan
                 meeting=meeting.pk,
                 day=days.index(wall.date()),
                 slot=slot_of(wall.time()),
-                slots=-(-round(length.total_seconds() / 60) // SLOT_MINUTES),
+                slots=to_slots(round(length.total_seconds() / 60)),
                 seats_free=(meeting.appointment.seats or 0) - meeting.seats_taken,  # type: ignore[attr-defined]
             )
         )
@@ -423,9 +329,7 @@ def _series(group: GroupClass, held: Sequence[ClassMeeting], days: Days) -> plan
     return planning.ClassSeries(group.pk, option, tuple(meetings), group.room_id)
 
 
-def _patient_days(
-    patient: Patient, days: Days, *, now: dt.datetime, moving: Collection[Session]
-) -> planning.Patient:
+def _patient_days(patient: Patient, days: Days, *, now: dt.datetime, moving: Collection[Session]) -> planning.Patient:
     moved = [session.pk for session in moving]
     ignoring = [session.appointment_id for session in moving if session.appointment_id]
     taken = read_taken(days, [patient.pk], now=now, ignoring=ignoring).get(patient.pk)

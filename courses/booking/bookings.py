@@ -1,0 +1,142 @@
+"""Booking a plan: all of it or none of it."""
+
+import datetime as dt
+from collections.abc import Collection, Iterable
+
+from django.db import connection
+from django.utils.translation import gettext_lazy as _
+
+from clinic.errors import Conflict, PlaceTaken
+from clinic.locking import writing
+from clinic.models import Reservation, User
+from courses.booking.fresh import with_fresh_plan
+from courses.booking.holds import again_without_expired_holds
+from courses.booking.lifecycle import activate_locked
+from courses.booking.models import Course, Plan, Session, Visit
+from courses.booking.placing import Placement, lock_for, lock_sessions, place, require_same_hours
+from courses.booking.transitions import PLANNED, Status
+from courses.booking.visits import Announcement, extend_visits, regroup_visits
+
+
+def book_plan(*, plan: Plan, by: User | None, now: dt.datetime) -> Plan:
+    """Book a proposed or held plan, tell the patient, and return it. Raises
+
+    PlaceTaken, with the lost items and a fresh plan, where a time has gone meanwhile; Conflict where the plan is not
+    open any more or a course has no signed referral though its procedure asks for one. Then nothing was written.
+    """
+    with with_fresh_plan(plan, by=by, now=now):
+        again_without_expired_holds(lambda: _book(plan, now=now), now=now)
+    return plan
+
+
+def _book(plan: Plan, *, now: dt.datetime) -> None:
+    with writing():
+        sessions = lock_sessions(
+            [item["session"] for item in plan.items], courses={item["course"] for item in plan.items}
+        )
+        _require_open(plan, sessions.values())
+        _activate(sessions.values(), now=now)
+        if plan.status == Plan.Status.HELD:
+            _book_held(plan, sessions, now=now)
+        else:
+            _book_proposed(plan, sessions, now=now)
+
+
+def _require_open(plan: Plan, sessions: Collection[Session]) -> None:
+    """Under the courses' locks nobody else changes a plan of theirs: its row needs no lock of its own to be read."""
+    held = plan.status == Plan.Status.HELD
+    if plan.status not in (Plan.Status.PROPOSED, Plan.Status.HELD) or not plan.items:
+        raise Conflict(_("This plan is not open any more."), code="plan_not_open")
+    moving = set(plan.request.get("moving", []))
+    for session in sessions:
+        allowed = {Status.HELD} if held else {Status.UNPLACED}
+        if session.pk in moving:
+            allowed = set(PLANNED) | {Status.UNPLACED}
+        if session.status not in allowed or (held and session.plan_id != plan.pk):
+            if held:
+                raise Conflict(_("Hold expired, nothing booked. Find times again."), code="hold_expired")
+            raise Conflict(_("Some of these sessions have a time already."), code="session_has_time")
+
+
+def _activate(sessions: Collection[Session], *, now: dt.datetime) -> None:
+    drafts = {s.course_id: s.course for s in sessions if s.course.status == Course.Status.DRAFT}
+    for course in drafts.values():
+        activate_locked(course, now=now)
+    if any(s.course.status != Course.Status.ACTIVE for s in sessions):
+        raise Conflict(_("This course is paused or has ended. Resume it first."), code="course_not_active")
+
+
+def _book_held(plan: Plan, sessions: dict[int, Session], *, now: dt.datetime) -> None:
+    placements = [Placement.parse(item, sessions[item["session"]]) for item in plan.items]
+    lock_for([], freeing=list(sessions.values()))
+    visits = extend_visits(
+        clinic=plan.clinic, patient=plan.patient, spans=[(p.start, p.end) for p in placements], now=now
+    )
+    treatments = [s.appointment_id for s in sessions.values() if s.seat is None]
+    meetings = [s.appointment_id for s in sessions.values() if s.seat is not None]
+    kept = Reservation.objects.filter(appointment_id__in=treatments, live=True).update(held_until=None)
+    if meetings:
+        own = Reservation.objects.filter(appointment_id__in=meetings, resource_id=plan.patient_id, live=True)
+        kept += own.update(held_until=None)
+    by_visit: dict[int, list[int]] = {}
+    for placement in placements:
+        visit = visits[plan.clinic.local_date(placement.start)]
+        by_visit.setdefault(visit.pk, []).append(placement.session.pk)
+    if not kept or _confirm_sessions(plan, by_visit) != len(placements):
+        raise PlaceTaken(code="hold_expired")
+    _finish(plan, visits.values(), now=now)
+
+
+def _confirm_sessions(plan: Plan, by_visit: dict[int, list[int]]) -> int:
+    """Turn held sessions into booked ones with their visits, in one statement. Returns how many there were."""
+    pairs = [(pk, visit) for visit, pks in by_visit.items() for pk in pks]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE courses_session s SET status = %s, held_until = NULL, visit_id = new.visit, version = version + 1 "
+            "FROM unnest(%s::bigint[], %s::bigint[]) AS new(session, visit) "
+            "WHERE s.id = new.session AND s.status = %s AND s.plan_id = %s",
+            [str(Status.BOOKED), [p[0] for p in pairs], [p[1] for p in pairs], str(Status.HELD), plan.pk],
+        )
+        return cursor.rowcount
+
+
+def _book_proposed(plan: Plan, sessions: dict[int, Session], *, now: dt.datetime) -> None:
+    placements = [Placement.parse(item, sessions[item["session"]]) for item in plan.items]
+    if any(placement.start <= now for placement in placements):
+        raise PlaceTaken(code="plan_stale", details={"taken": [p.session.pk for p in placements if p.start <= now]})
+    moving = [s for s in sessions.values() if s.appointment_id is not None]
+    resources = lock_for(placements, freeing=moving)
+    require_same_hours(plan.versions, resources)
+    spans = [(p.start, p.end) for p in placements]
+    if moving:
+        dates = {plan.clinic.local_date(start) for start, _end in spans}
+        dates |= {plan.clinic.local_date(s.time.starts_at) for s in moving}
+        place(
+            placements,
+            clinic=plan.clinic,
+            resources=resources,
+            status=Status.BOOKED,
+            plan_id=plan.pk,
+            now=now,
+            visits=None,
+        )
+        changed = regroup_visits(clinic=plan.clinic, patient=plan.patient, dates=dates, now=now)
+        _finish(plan, changed, now=now)
+        return
+    visits = extend_visits(clinic=plan.clinic, patient=plan.patient, spans=spans, now=now)
+    place(
+        placements,
+        clinic=plan.clinic,
+        resources=resources,
+        status=Status.BOOKED,
+        plan_id=plan.pk,
+        now=now,
+        visits={date: visit.pk for date, visit in visits.items()},
+    )
+    _finish(plan, visits.values(), now=now)
+
+
+def _finish(plan: Plan, visits: Iterable[Visit], *, now: dt.datetime) -> None:
+    plan.status, plan.held_until, plan.booked_at = Plan.Status.BOOKED, None, now
+    plan.save(update_fields=["status", "held_until", "booked_at"])
+    Announcement(plan.clinic, plan.patient, now).tell(visits, summary_key=f"plan:{plan.pk}")

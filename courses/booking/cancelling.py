@@ -1,0 +1,69 @@
+"""Cancelling: in time, late, or by the clinic. Nothing is deleted, and what the course still owes stays open."""
+
+import datetime as dt
+
+from django.utils.translation import gettext_lazy as _
+
+from clinic.errors import Conflict
+from clinic.locking import writing
+from clinic.models import User
+from courses.booking.lifecycle import end_sessions
+from courses.booking.models import Course, Session, Visit
+from courses.booking.placing import lock_for, lock_sessions
+from courses.booking.transitions import Status, may_become
+from courses.booking.visits import regroup_and_tell
+
+
+def cancel_session(
+    *, session: Session, by: User | None, now: dt.datetime, reason: str = "", by_clinic: bool = False
+) -> Session:
+    """Cancel one session and tell the patient. It ends as cancelled, late cancelled (inside the clinic's window, or
+    after the start) or cancelled by the clinic; while the course goes on, one without a time replaces it.
+
+    Raises Conflict where its status does not allow it.
+    """
+    return _cancel([session.pk], by=by, now=now, reason=reason, by_clinic=by_clinic)[0]
+
+
+def cancel_visit(
+    *, visit: Visit, by: User | None, now: dt.datetime, reason: str = "", by_clinic: bool = False
+) -> list[Session]:
+    """Cancel all that is still planned on a visit, with one message."""
+    pks = [s.pk for s in visit.sessions.order_by("pk") if may_become(s.status, Status.CANCELLED) and s.appointment_id]
+    if not pks:
+        raise Conflict(_("Nothing is left to cancel on this visit."), code="nothing_to_cancel")
+    return _cancel(pks, by=by, now=now, reason=reason, by_clinic=by_clinic)
+
+
+def _cancel(pks: list[int], *, by: User | None, now: dt.datetime, reason: str, by_clinic: bool) -> list[Session]:
+    with writing():
+        sessions = list(lock_sessions(pks).values())
+        for session in sessions:
+            if session.appointment_id is None or not may_become(session.status, Status.CANCELLED):
+                raise Conflict(
+                    _("This session cannot be cancelled any more."),
+                    code="wrong_status",
+                    details={"status": session.status},
+                )
+        lock_for([], freeing=sessions)
+        clinic, patient = sessions[0].course.clinic, sessions[0].course.patient
+        for status, group in _by_status(sessions, now=now, by_clinic=by_clinic).items():
+            replaced = [s for s in group if s.course.status in (Course.Status.ACTIVE, Course.Status.DRAFT)]
+            end_sessions(replaced, status=status, reason=reason, replace=True)
+            end_sessions([s for s in group if s not in replaced], status=status, reason=reason, replace=False)
+        dates = {clinic.local_date(s.time.starts_at) for s in sessions}
+        regroup_and_tell(clinic=clinic, patient=patient, dates=dates, now=now)
+    return sessions
+
+
+def _by_status(sessions: list[Session], *, now: dt.datetime, by_clinic: bool) -> dict[Status, list[Session]]:
+    groups: dict[Status, list[Session]] = {}
+    for session in sessions:
+        notice = dt.timedelta(hours=session.course.clinic.late_cancel_hours)
+        status = Status.CANCELLED
+        if by_clinic:
+            status = Status.CANCELLED_BY_CLINIC
+        elif session.time.starts_at - now < notice:
+            status = Status.LATE_CANCELLED
+        groups.setdefault(status, []).append(session)
+    return groups

@@ -1,0 +1,68 @@
+"""A therapist is away: recorded at once, and the sessions it covers are marked to re-place."""
+
+import datetime as dt
+
+from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy as _
+
+from clinic.errors import Invalid
+from clinic.locking import lock_resources, writing
+from clinic.models import Absence, Clinic, Reservation, Task, Therapist, User
+from courses.booking.models import Course, Session
+from courses.booking.transitions import PLANNED
+
+
+def record_absence(
+    *,
+    therapist: Therapist,
+    kind: str,
+    starts_at: dt.datetime,
+    ends_at: dt.datetime | None,
+    by: User | None,
+    now: dt.datetime,
+    note: str = "",
+) -> Absence:
+    """Record an absence, open-ended if need be. Commits at once; booked sessions inside it are marked to re-place
+    and become tasks, urgent when they start within four hours. Raises Invalid for a wrong period or kind.
+    """
+    errors: dict[str, list[object]] = {}
+    if ends_at is not None and ends_at <= starts_at:
+        errors["ends_at"] = [_("The end must be after the start.")]
+    if kind not in Absence.Kind.values:
+        errors["kind"] = [_("Unknown kind of absence.")]
+    if errors:
+        raise Invalid(details=errors)
+    affected = _covered(therapist, starts_at, ends_at, now=now)
+    with writing():
+        courses = Course.objects.filter(pk__in=affected.values("course_id")).order_by("pk")
+        list(courses.select_for_update(no_key=True).values_list("pk"))
+        lock_resources([therapist.pk])
+        absence = Absence.objects.create(
+            therapist=therapist, kind=kind, starts_at=starts_at, ends_at=ends_at, note=note
+        )
+        sessions = list(affected.select_related("course__clinic", "course__patient", "appointment"))
+        Session.objects.filter(pk__in=[s.pk for s in sessions]).update(to_replace=True)
+        Task.objects.bulk_create([_task(session, now=now) for session in sessions], ignore_conflicts=True)
+    return absence
+
+
+def _covered(
+    therapist: Therapist, starts_at: dt.datetime, ends_at: dt.datetime | None, *, now: dt.datetime
+) -> QuerySet[Session]:
+    held = Reservation.objects.filter(resource_id=therapist.pk, live=True, ends_at__gt=max(starts_at, now))
+    if ends_at is not None:
+        held = held.filter(starts_at__lt=ends_at)
+    return Session.objects.filter(appointment__in=held.values("appointment"), status__in=PLANNED)
+
+
+def _task(session: Session, *, now: dt.datetime) -> Task:
+    clinic: Clinic = session.course.clinic
+    starts_at = session.time.starts_at
+    return Task(
+        clinic=clinic,
+        kind=Task.Kind.TO_REPLACE,
+        patient=session.course.patient,
+        subject=f"session:{session.pk}",
+        due_at=starts_at,
+        urgent=starts_at - now < dt.timedelta(hours=4),
+    )

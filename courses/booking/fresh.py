@@ -1,0 +1,43 @@
+"""A lost race is never an error page: whoever lost gets to know what was taken, and a fresh plan."""
+
+import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from clinic.errors import DomainError, PlaceTaken
+from clinic.models import User
+from courses.booking.models import Plan, Session
+from courses.booking.proposals import propose_plan
+
+
+@contextmanager
+def with_fresh_plan(plan: Plan, *, by: User | None, now: dt.datetime) -> Iterator[None]:
+    """Add the plan's lost items ("taken") and the primary key of a fresh plan to a PlaceTaken on its way out."""
+    try:
+        yield
+    except PlaceTaken as error:
+        lost = set(error.details.get("taken", []))
+        error.details["taken"] = [item for item in plan.items if item["session"] in lost]
+        error.details["fresh_plan"] = _propose_again(plan, by=by, now=now)
+        raise
+
+
+def _propose_again(plan: Plan, *, by: User | None, now: dt.datetime) -> int | None:
+    request: dict[str, Any] = plan.request
+    not_before = request.get("not_before")
+    try:
+        fresh = propose_plan(
+            courses=list(plan.courses.select_related("clinic", "patient", "procedure", "programme").order_by("pk")),
+            by=by,
+            now=now,
+            profile=plan.profile,
+            wishes=request.get("wishes"),
+            not_before=dt.date.fromisoformat(not_before) if not_before else None,
+            moving=list(Session.objects.filter(pk__in=request.get("moving", [])).select_related("course")),
+            only_moving=request.get("only_moving", False),
+        )
+    except DomainError:
+        # What was asked can no longer be asked (all sessions have times now): the refusal itself says enough.
+        return None
+    return fresh.pk

@@ -1,0 +1,213 @@
+"""Writing planned times: the one place where sessions get appointments, reservations and seats, and lose them.
+
+Everything here runs inside `clinic.locking.writing()`, after the courses have been locked; it takes the remaining
+locks itself, before the first write.
+"""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection
+from django.db.models import F
+
+from clinic.errors import Conflict, PlaceTaken
+from clinic.locking import lock_meetings, lock_resources
+from clinic.models import Appointment, Clinic, Reservation, Resource
+from clinic.reserving import Want, choose_places
+from courses.booking.models import Course, Session
+from courses.booking.transitions import PLACED, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """A session and where it goes: parsed from a plan's item."""
+
+    session: Session
+    start: dt.datetime
+    end: dt.datetime
+    meeting: int | None
+    takes: tuple[tuple[int, dt.datetime, dt.datetime], ...]
+
+    @classmethod
+    def parse(cls, item: Mapping[str, Any], session: Session) -> "Placement":
+        moment = dt.datetime.fromisoformat
+        return cls(
+            session=session,
+            start=moment(item["start"]),
+            end=moment(item["end"]),
+            meeting=item["meeting"],
+            takes=tuple((pk, moment(start), moment(end)) for pk, start, end in item["takes"]),
+        )
+
+
+def lock_sessions(pks: Collection[int], *, courses: Collection[int] | None = None) -> dict[int, Session]:
+    """Lock the courses of these sessions, then read the sessions with what deciding about them needs.
+
+    Two statements on purpose: rows joined to a locked one are as old as the statement that waited for the lock.
+    `courses` saves finding them again where the caller knows them.
+    """
+    of = Course.objects.filter(pk__in=courses) if courses is not None else Course.objects.filter(sessions__in=pks)
+    list(Course.objects.filter(pk__in=of.values("pk")).order_by("pk").select_for_update(no_key=True).values_list("pk"))
+    rows = (
+        Session.objects.filter(pk__in=pks)
+        .select_related("course__procedure", "course__programme__referral", "appointment")
+        .order_by("course_id", "number", "pk")
+    )
+    return {row.pk: row for row in rows}
+
+
+def lock_for(placements: Sequence[Placement], *, freeing: Collection[Session] = ()) -> dict[int, Resource]:
+    """Lock every resource that the placements take and that `freeing` holds, then the meetings of classes."""
+    wanted = {pk for placement in placements for pk, _start, _end in placement.takes}
+    held = [session.appointment_id for session in freeing if session.appointment_id]
+    if held:
+        wanted |= set(
+            Reservation.objects.filter(appointment_id__in=held, live=True).values_list("resource_id", flat=True)
+        )
+    resources = lock_resources(wanted)
+    meetings = {p.meeting for p in placements if p.meeting is not None}
+    meetings |= {s.appointment_id for s in freeing if s.appointment_id and s.seat is not None}
+    lock_meetings(pk for pk in meetings if pk is not None)
+    return resources
+
+
+def require_same_hours(versions: Mapping[str, int], resources: Mapping[int, Resource]) -> None:
+    """Raises PlaceTaken when hours, absences or the calendar changed since the plan was made."""
+    stale = [pk for pk, resource in resources.items() if str(pk) in versions and resource.version != versions[str(pk)]]
+    if stale:
+        raise PlaceTaken(code="plan_stale", details={"resources": sorted(stale)})
+
+
+def place(
+    placements: Sequence[Placement],
+    *,
+    clinic: Clinic,
+    resources: dict[int, Resource],
+    status: Status,
+    now: dt.datetime,
+    held_until: dt.datetime | None = None,
+    plan_id: int | None = None,
+    visits: Mapping[dt.date, int] | None = None,
+    override_reason: str = "",
+) -> None:
+    """Give each session its appointment and reservations. Statements: five, two more with classes.
+
+    Sessions that had a time lose it. Raises PlaceTaken with the session keys that lost their place in
+    `details["taken"]`.
+    """
+    moving = [p.session for p in placements if p.session.appointment_id is not None]
+    treatments = [p for p in placements if p.meeting is None]
+    wants = [
+        Want(placement.session.pk, pk, start, end) for placement in placements for pk, start, end in placement.takes
+    ]
+    free_sessions(moving)
+    places = choose_places(wants, resources=resources, now=now)
+    seats = _choose_seats([p for p in placements if p.meeting is not None])
+    appointments = Appointment.objects.bulk_create(
+        Appointment(clinic=clinic, starts_at=p.start, ends_at=p.end, override_reason=override_reason)
+        for p in treatments
+    )
+    appointment_of = {p.session.pk: a.pk for p, a in zip(treatments, appointments, strict=True)}
+    appointment_of |= {p.session.pk: p.meeting for p in placements if p.meeting is not None}
+    Reservation.objects.bulk_create(
+        Reservation(
+            appointment_id=appointment_of[want.key],
+            resource_id=want.resource_id,
+            places=place,
+            starts_at=want.starts_at,
+            ends_at=want.ends_at,
+            held_until=held_until,
+        )
+        for want, place in zip(wants, places, strict=True)
+    )
+    _write_sessions(
+        placements,
+        appointment_of=appointment_of,
+        seats=seats,
+        status=status,
+        held_until=held_until,
+        plan_id=plan_id,
+        visits={p.session.pk: (visits or {}).get(clinic.local_date(p.start)) for p in placements},
+    )
+
+
+def _choose_seats(placements: Sequence[Placement]) -> dict[int, int]:
+    if not placements:
+        return {}
+    meetings = {p.meeting for p in placements}
+    taken: dict[int, set[int]] = {pk: set() for pk in meetings if pk is not None}
+    rows = Session.objects.filter(appointment_id__in=meetings, status__in=PLACED)
+    for meeting, seat in rows.values_list("appointment_id", "seat"):
+        taken[meeting].add(seat)
+    capacity = dict(Appointment.objects.filter(pk__in=taken, live=True).values_list("pk", "seats"))
+    seats: dict[int, int] = {}
+    for placement in placements:
+        meeting = placement.meeting
+        if meeting is None:
+            continue
+        used = taken[meeting]
+        most = capacity.get(meeting) or 0
+        seat = next((seat for seat in range(1, most + 1) if seat not in used), None)
+        if seat is None:
+            raise PlaceTaken(details={"taken": [placement.session.pk]})
+        used.add(seat)
+        seats[placement.session.pk] = seat
+    return seats
+
+
+_WRITE_SESSIONS = """
+    UPDATE courses_session s SET status = %(status)s, appointment_id = new.appointment, seat = new.seat,
+        visit_id = new.visit, plan_id = %(plan)s, held_until = %(held_until)s, to_replace = false,
+        version = s.version + 1
+    FROM unnest(%(sessions)s::bigint[], %(appointments)s::bigint[], %(seats)s::int[], %(visits)s::bigint[])
+        AS new(session, appointment, seat, visit)
+    WHERE s.id = new.session
+"""
+
+
+def _write_sessions(
+    placements: Sequence[Placement],
+    *,
+    appointment_of: Mapping[int, int | None],
+    seats: Mapping[int, int],
+    status: Status,
+    held_until: dt.datetime | None,
+    plan_id: int | None,
+    visits: Mapping[int, int | None],
+) -> None:
+    pks = [p.session.pk for p in placements]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _WRITE_SESSIONS,
+            {
+                "status": str(status),
+                "plan": plan_id,
+                "held_until": held_until,
+                "sessions": pks,
+                "appointments": [appointment_of[pk] for pk in pks],
+                "seats": [seats.get(pk) for pk in pks],
+                "visits": [visits[pk] for pk in pks],
+            },
+        )
+        if cursor.rowcount != len(pks):
+            raise Conflict()
+
+
+def free_sessions(sessions: Collection[Session]) -> None:
+    """End what these sessions reserve: all of a treatment, the patient's part of a class. Two statements each."""
+    treatments = [s.appointment_id for s in sessions if s.appointment_id and s.seat is None]
+    if treatments:
+        Reservation.objects.filter(appointment_id__in=treatments, live=True).update(live=False)
+        Appointment.objects.filter(pk__in=treatments).update(live=False, version=F("version") + 1)
+    meetings: dict[int, list[int]] = defaultdict(list)
+    for session in sessions:
+        if session.appointment_id and session.seat is not None:
+            meetings[session.course.patient_id].append(session.appointment_id)
+    for patient, attended in meetings.items():
+        Reservation.objects.filter(appointment_id__in=attended, resource_id=patient, live=True).update(live=False)
+
+
+__all__ = ["Placement", "free_sessions", "lock_for", "lock_sessions", "place", "require_same_hours"]
