@@ -7,7 +7,7 @@ same way and matched by trigrams, so that a wrong letter does not hide anyone. T
 import datetime as dt
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from django.contrib.postgres.search import TrigramWordSimilarity
 from django.db import connection, transaction
@@ -17,11 +17,13 @@ from rapidfuzz.distance import DamerauLevenshtein
 
 from clinic.models import Patient, Reservation
 
-# A wrong, extra or missing letter in a name of six leaves at least half of its trigrams.
+# A wrong, extra or missing letter in a name of six leaves half of its trigrams or more, in one of four fewer. So
+# loose a match is tried last, and then counted letter by letter.
 _SIMILAR_ENOUGH = 0.5
-# Two letters swapped near the beginning leave few; so loose a match is tried last, and counted letter by letter.
-_FAR_BUT_POSSIBLE = 0.2
+_FAR_BUT_POSSIBLE = 0.3
 _MOST_TO_COUNT = 300
+# With so many who are written just as asked for, nobody looks for a misspelt one.
+_ENOUGH = 5
 # Shorter words have too few trigrams to tell a slip of the finger from another name.
 _SHORTEST_WITH_TYPOS = 4
 _MOST_WORDS = 6
@@ -105,13 +107,28 @@ def search_patients(text: str, *, limit: int = 20, clinic_ids: Iterable[int] | N
     patients = patients.prefetch_related("phones")
     if born is not None:
         return _survivors(list(patients.filter(birth_date=born)[: 2 * limit]))[:limit]
-    found = _matching(patients, readings).order_by("-score", "full_name", "pk")
     # Merged cards may lead several hits to one person, hence more than `limit`.
-    hits = _fetch(found[: 2 * limit], similar_enough=_SIMILAR_ENOUGH)
-    if not hits and any(_may_have_typo(word) for words in readings for word in words):
-        likely = _fetch(found[:_MOST_TO_COUNT], similar_enough=_FAR_BUT_POSSIBLE)
-        hits = _within_slips(likely, readings)
+    most = 2 * limit
+    hits = list(_matching(patients, readings, _is_spelt)[:most])
+    if len(hits) < _ENOUGH and any(_may_have_typo(word) for words in readings for word in words):
+        hits += _misspelt(patients, readings, most=most, besides=hits)
     return _survivors(hits)[:limit]
+
+
+def _misspelt(
+    patients: QuerySet[Patient], readings: list[list[str]], *, most: int, besides: list[Patient]
+) -> list[Patient]:
+    """Likes of what was typed; if nothing else was found, what has letters swapped, then anything within two slips."""
+    known = {patient.pk for patient in besides}
+    # What the other keyboard layout would mean is nonsense most of the time, and similar to many a name.
+    hits = _fetch(_matching(patients, readings[:1], _is_similar)[:most], similar_enough=_SIMILAR_ENOUGH)
+    hits = [hit for hit in hits if hit.pk not in known]
+    if besides or hits:
+        return hits
+    if swapped := list(_matching(patients, readings, _is_swapped)[:most]):
+        return swapped
+    likely = _fetch(_matching(patients, readings[:1], _is_similar)[:_MOST_TO_COUNT], similar_enough=_FAR_BUT_POSSIBLE)
+    return _within_slips(likely, readings[:1])[:most]
 
 
 def _fetch(found: QuerySet[Patient], *, similar_enough: float) -> list[Patient]:
@@ -139,7 +156,7 @@ def _slips(word: str, known: list[str]) -> int:
 
 
 def _may_have_typo(word: str) -> bool:
-    return len(word) >= _SHORTEST_WITH_TYPOS and not word.isdigit()
+    return len(word) >= _SHORTEST_WITH_TYPOS and word.isalpha()
 
 
 def _readings(text: str) -> list[list[str]]:
@@ -153,24 +170,39 @@ def _readings(text: str) -> list[list[str]]:
     return [folded.split()[:_MOST_WORDS] for folded in dict.fromkeys(map(fold, typed)) if folded]
 
 
-def _matching(patients: QuerySet[Patient], readings: list[list[str]]) -> QuerySet[Patient]:
+def _matching(patients: QuerySet[Patient], readings: list[list[str]], matches: Callable[[str], Q]) -> QuerySet[Patient]:
+    """Those of whom every word of one of the readings matches, the closest first."""
     condition = Q()
     scores = []
     for words in readings:
         every_word = Q()
         score: F | Value | Case | TrigramWordSimilarity = Value(0.0)
         for word in dict.fromkeys(words):
-            every_word &= _matches(word)
+            every_word &= matches(word)
             score = score + _closeness(word)
         condition |= every_word
         scores.append(Case(When(every_word, then=score), default=Value(0.0), output_field=FloatField()))
-    return patients.filter(condition).annotate(score=Greatest(*scores) if len(scores) > 1 else scores[0])
+    score = Greatest(*scores) if len(scores) > 1 else scores[0]
+    return patients.filter(condition).annotate(score=score).order_by("-score", "full_name", "pk")
 
 
-def _matches(word: str) -> Q:
+def _is_spelt(word: str) -> Q:
+    # Short words match only at the beginning of a name; digits anywhere, as the last four of a number do.
+    anywhere = word.isdigit() or len(word) >= _SHORTEST_WITH_TYPOS
+    return Q(search_text__contains=word if anywhere else f" {word}")
+
+
+def _is_similar(word: str) -> Q:
+    return _is_spelt(word) | Q(search_text__trigram_word_similar=word) if _may_have_typo(word) else _is_spelt(word)
+
+
+def _is_swapped(word: str) -> Q:
+    condition = _is_spelt(word)
     if _may_have_typo(word):
-        return Q(search_text__contains=word) | Q(search_text__trigram_word_similar=word)
-    return Q(search_text__contains=word if word.isdigit() else f" {word}")
+        for first in range(len(word) - 1):
+            swapped = word[:first] + word[first + 1] + word[first] + word[first + 2 :]
+            condition |= Q(search_text__contains=f" {swapped}")
+    return condition
 
 
 def _closeness(word: str) -> Case:
