@@ -1,0 +1,241 @@
+"""Up to three one-to-one courses together, exactly: best combinations first, a sweep over the days for each batch.
+
+A combination is a usual arrival time and a therapist set per course.  Its lower bound comes from `bounds`; combinations
+whose bound reaches the best plan known are never looked at.  The others are swept day by day: a state says how far each
+course is and when its last session was; on each day every course is skipped or done by one of the day's patterns;
+states whose value plus the courses' costs to go reach the best plan known are dropped.  When none is left, the best
+plan is proven.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+
+from . import weights
+from .bounds import Sets, Shares, costs_to_go
+from .chain import Chain
+from .ground import Ground
+from .patterns import DayPatterns
+from .single import EXACT_THERAPISTS, choose_rooms
+from .sweep import MOST_POSITIONS, MOST_SESSIONS, Batch, Steps, sweep
+from .table import CourseTable
+from .types import Key, PlannedSession
+from .weights import ANCHORS, IMPOSSIBLE
+
+LARGEST_GAP = 12  # a longer or open maximal gap makes the state space too large
+LARGEST_SET = 2  # therapists per course, where there are more than can all be tried
+FIRST_BATCH, BATCH = 16, 96
+
+Placement = tuple[tuple[Key, tuple[PlannedSession, ...]], ...]
+
+
+class JointSearch:
+    """The combinations still open; `step` works on the best of them.
+
+    best: the least cost known, IMPOSSIBLE at first; bound: no plan can cost less; exhausted: nothing is open any more;
+    complete: no sweep had to drop states for their number.
+    """
+
+    def __init__(self, ground: Ground, best: int = IMPOSSIBLE) -> None:
+        self.ground, self.best = ground, best
+        self.combinations = 0
+        self.complete = True
+        courses = ground.problem.courses
+        self.tables = [CourseTable(self.ground, c) for c in courses]
+        self.feasible = all(t.options for t in self.tables)
+        if not self.feasible:
+            return
+        self.chains = [Chain(t) for t in self.tables]
+        self.patterns = DayPatterns(self.ground, self.tables)
+        self.sets = [therapist_sets(len(t.options)) for t in self.tables]
+        self.penalties = [self._penalties(c) for c in range(len(courses))]
+        self.shares = Shares(self.patterns, self.sets)
+        self._lay_bounds()
+
+    def _penalties(self, position: int) -> np.ndarray:
+        weight = weights.extra_therapist_weight(self.ground.problem.profile, self.tables[position].course)
+        return np.array([weight * (len(s) - 1) for s in self.sets[position]], dtype=np.float32)
+
+    def _lay_bounds(self) -> None:
+        """Bounds of all combinations under equal shares; the other splits only for those still open."""
+        whole = self._bounds_of(0)
+        self.floor = self._floor(whole)
+        where = np.flatnonzero(whole.reshape(-1) < IMPOSSIBLE)
+        self.index = np.stack(np.unravel_index(where, whole.shape))  # (anchor, set, set, ...) x combinations
+        self.bound_of = whole.reshape(-1)[where]
+        self.split_of = np.zeros(len(where), dtype=np.int16)
+
+    def _floor(self, whole: np.ndarray) -> float:
+        """A bound for the therapist sets that are not tried at all; infinite if all are."""
+        floor = float("inf")
+        for table in self.tables:
+            if len(table.options) <= EXACT_THERAPISTS:
+                continue
+            relaxed = self._bounds_of(0, penalised=False)
+            weight = weights.extra_therapist_weight(table.profile, table.course)
+            floor = min(floor, float(relaxed.min()) + weight * LARGEST_SET)
+        return floor
+
+    def _bounds_of(self, split: int, *, penalised: bool = True) -> np.ndarray:
+        """float32 (anchors, sets of the first course, ...)."""
+        count = len(self.tables)
+        total = np.zeros((len(ANCHORS),) + (1,) * count, dtype=np.float32)
+        for c, chain in enumerate(self.chains):
+            pi = self.shares.of(split, c)
+            least = costs_to_go(chain, pi.reshape(pi.shape[0], -1))[0, 0, 0].reshape(pi.shape[1:])  # (sets, anchors)
+            if penalised:
+                least = least + self.penalties[c][:, None]
+            total = total + least.T.reshape(len(ANCHORS), *(len(self.sets[c]) if i == c else 1 for i in range(count)))
+        return total
+
+    def refine(self) -> None:
+        """The remaining splits, for all combinations still open; each only raises bounds."""
+        for split in range(1, len(self.shares.splits)):
+            self.prune()
+            if not len(self.bound_of):
+                return
+            total = self.penalty_of(self.index)
+            for c, chain in enumerate(self.chains):
+                pi = self.shares.of(split, c)
+                rows, back = np.unique(self.index[1 + c] * len(ANCHORS) + self.index[0], return_inverse=True)
+                least = costs_to_go(chain, pi.reshape(pi.shape[0], -1)[:, rows])[0, 0, 0]
+                total = total + least[back]
+            better = total > self.bound_of
+            self.bound_of[better] = total[better]
+            self.split_of[better] = split
+        self.prune()
+
+    def penalty_of(self, index: np.ndarray) -> np.ndarray:
+        found = np.zeros(index.shape[1], dtype=np.float32)
+        for c, penalties in enumerate(self.penalties):
+            found += penalties[index[1 + c]]
+        return found
+
+    def prune(self) -> None:
+        """Drop combinations that cannot beat the best plan; costs are integers."""
+        keep = self.bound_of <= self.best - 1 + 1e-2
+        if not keep.all():
+            self.index, self.bound_of, self.split_of = self.index[:, keep], self.bound_of[keep], self.split_of[keep]
+
+    @property
+    def exhausted(self) -> bool:
+        return not self.feasible or not len(self.bound_of)
+
+    @property
+    def bound(self) -> int:
+        """The largest proven lower bound, at most `best`."""
+        if not self.feasible:
+            return IMPOSSIBLE
+        least = float(self.bound_of.min()) if len(self.bound_of) else float("inf")
+        least = min(least, self.floor)
+        return self.best if least >= self.best else int(np.ceil(least - 1e-2))
+
+    def open_any(self) -> Placement | None:
+        """A placement with whoever is qualified, without a plan to start from; None and `complete`: there is none."""
+        if self.exhausted:
+            return None
+        everyone = np.ones(len(self.bound_of), dtype=bool)
+        for c, sets in enumerate(self.sets):
+            everyone &= self.index[1 + c] == len(sets) - 1
+        found = np.flatnonzero(everyone)
+        return self._sweep(found[self.bound_of[found].argsort(kind="stable")[:1]])
+
+    def step(self) -> Placement | None:
+        """Sweep the best open combinations; a better placement of all courses if they hold one."""
+        size = FIRST_BATCH if not self.combinations else BATCH
+        return self._sweep(np.argsort(self.bound_of, kind="stable")[:size])
+
+    def _sweep(self, order: np.ndarray) -> Placement | None:
+        index, splits = self.index[:, order], self.split_of[order]
+        batch = Batch(
+            steps=self._steps(index, splits),
+            start=self.penalty_of(index).astype(np.int32),
+            patterns={s: self._pattern_costs(s, index) for s in self.patterns.cost},
+            days=self.patterns.days,
+        )
+        self.combinations += len(order)
+        result = sweep(batch, self.best)
+        if result.dropped:
+            self.complete = False
+            self.floor = min(self.floor, float(self.bound_of[order].min()))
+        left = np.ones(len(self.bound_of), dtype=bool)
+        left[order] = False
+        self.index, self.bound_of, self.split_of = self.index[:, left], self.bound_of[left], self.split_of[left]
+        if result.cost is None:
+            return None
+        self.best = result.cost
+        self.prune()
+        return self._place(index[:, result.combination], result.days)
+
+    def _steps(self, index: np.ndarray, splits: np.ndarray) -> list[Steps]:
+        found = []
+        for c, chain in enumerate(self.chains):
+            keys = (splits.astype(np.int64) * len(self.sets[c]) + index[1 + c]) * len(ANCHORS) + index[0]
+            rows, back = np.unique(keys, return_inverse=True)
+            pieces = []
+            for key in rows:
+                split, rest = divmod(int(key), len(self.sets[c]) * len(ANCHORS))
+                member, anchor = divmod(rest, len(ANCHORS))
+                pieces.append(self.shares.of(split, c)[:, member, anchor])
+            found.append(Steps(chain, self.tables[c], costs_to_go(chain, np.stack(pieces, axis=1)), back))
+        return found
+
+    def _pattern_costs(self, subset: tuple[int, ...], index: np.ndarray) -> np.ndarray:
+        """int32 (days, combinations)."""
+        cost = self.patterns.cost[subset]
+        cache: dict[tuple[int, ...], np.ndarray] = {}
+        found = np.empty((len(self.patterns.days), index.shape[1]), dtype=np.int32)
+        for i in range(index.shape[1]):
+            key = tuple(int(index[1 + c, i]) for c in subset)
+            if key not in cache:
+                members = [list(self.sets[c][k]) for c, k in zip(subset, key, strict=True)]
+                cache[key] = cost[np.ix_(*members)].min(axis=tuple(range(len(subset))))
+            found[:, i] = cache[key][:, index[0, i]]
+        return found
+
+    def _place(self, combination: np.ndarray, days: list[tuple[int, tuple[int, ...]]]) -> Placement:
+        anchor = int(combination[0])
+        members = [self.sets[c][int(combination[1 + c])] for c in range(len(self.tables))]
+        starts: list[list[tuple[int, int, int | None]]] = [[] for _ in self.tables]
+        for day, subset in days:
+            for slotting in self.patterns.slottings(day, subset, members, anchor):
+                option = self.tables[slotting.course].options[slotting.option]
+                starts[slotting.course].append((day, slotting.slot, option.therapist if option else None))
+        placed: list[tuple[Key, tuple[PlannedSession, ...]]] = []
+        ground = self.ground
+        for table, own in zip(self.tables, starts, strict=True):
+            course = table.course
+            try:
+                rooms = choose_rooms(ground, course, [(day, slot) for day, slot, _ in own])
+            except LookupError:  # margins of two courses meet in a room
+                rooms = choose_rooms(self.ground, course, [(day, slot) for day, slot, _ in own])
+            sessions = tuple(
+                PlannedSession(course.key, n, day, slot, course.slots, therapist, room, device)
+                for n, ((day, slot, therapist), (room, device)) in enumerate(zip(own, rooms, strict=True), start=1)
+            )
+            placed.append((course.key, sessions))
+            ground = ground.beside(sessions)
+        return tuple(placed)
+
+
+def therapist_sets(options: int) -> Sets:
+    """Sets of option indices to try: all of them up to five options, else small ones."""
+    largest = options if options <= EXACT_THERAPISTS else LARGEST_SET
+    small = [s for size in range(1, largest + 1) for s in combinations(range(options), size)]
+    return small if options <= largest else [*small, tuple(range(options))]
+
+
+def suits(ground: Ground) -> bool:
+    """Whether `JointSearch` can take the problem: two or three one-to-one courses, bounded gaps, nothing pinned."""
+    courses = ground.problem.courses
+    return 2 <= len(courses) <= 3 and all(
+        c.series is None
+        and not c.pinned
+        and c.sessions <= MOST_SESSIONS
+        and c.gap_max is not None
+        and c.gap_max <= LARGEST_GAP
+        and (c.finish_day or ground.days) - c.start_day < MOST_POSITIONS
+        for c in courses
+    )
