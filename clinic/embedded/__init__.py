@@ -26,9 +26,9 @@ from clinic.embedded.folders import (
     socket_folder,
     write_private,
 )
-from clinic.embedded.postgres import database_environment, ensure_roles, postgres
+from clinic.embedded.postgres import database_environment, ensure_roles, postgres_running
 from clinic.embedded.processes import ends_with_parent
-from clinic.embedded.valkey import broker_environment, valkey
+from clinic.embedded.valkey import broker_environment, valkey_running
 
 __all__ = [
     "EmbeddedServersBusyError",
@@ -64,11 +64,13 @@ def running(state: Path, *, durable: bool, database: bool = True, broker: bool =
         environment: Environment = {}
         if database:
             passwords = role_passwords(state)
-            stack.enter_context(postgres(binaries, state, sockets, account, passwords["postgres"], durable=durable))
+            stack.enter_context(
+                postgres_running(binaries, state, sockets, account, passwords["postgres"], durable=durable)
+            )
             ensure_roles(sockets, passwords, durable=durable)
             environment |= database_environment(sockets, passwords)
         if broker:
-            stack.enter_context(valkey(binaries, state, sockets, account, durable=durable))
+            stack.enter_context(valkey_running(binaries, state, sockets, account, durable=durable))
             environment |= broker_environment(sockets)
         stack.enter_context(announced(state, environment))
         yield environment

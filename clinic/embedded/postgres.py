@@ -23,7 +23,7 @@ APP_ROLE = "clinic_app"
 
 
 @contextmanager
-def postgres(
+def postgres_running(
     binaries: Binaries, state: Path, sockets: Path, account: Account, password: str, *, durable: bool
 ) -> Iterator[None]:
     """The cluster in `state`, made when missing, running for as long as the block does."""
@@ -48,7 +48,7 @@ def postgres(
     log = state / "postgres.log"
     process = spawn(command, log=log, account=account, on_orphaned=signal.SIGINT)
     try:
-        wait_until(lambda: _postmaster(data)[1] == "ready", process, name="PostgreSQL", log=log)
+        wait_until(lambda: postmaster(data)[1] == "ready", process, name="PostgreSQL", log=log)
         yield
     finally:
         # SIGINT is PostgreSQL's "fast" shutdown, SIGQUIT the "immediate" one: no need to tidy up what is thrown away.
@@ -85,7 +85,7 @@ def _init_postgres(binaries: Binaries, state: Path, data: Path, account: Account
     draft.rename(data)
 
 
-def _postmaster(data: Path) -> tuple[int, str]:
+def postmaster(data: Path) -> tuple[int, str]:
     """The process id and status ("starting", "ready", …) that PostgreSQL notes for itself; (0, "") where it has not."""
     try:
         lines = (data / "postmaster.pid").read_text().splitlines()
@@ -96,7 +96,7 @@ def _postmaster(data: Path) -> tuple[int, str]:
 
 def _end_left_over(data: Path) -> None:
     """End a server that outlived its supervisor (where the kernel does not see to it), and clear the note it left."""
-    process_id, _status = _postmaster(data)
+    process_id, _status = postmaster(data)
     deadline = time.monotonic() + STOP_SECONDS
     # The lock is ours, so whoever still runs on this data was left behind. The file goes when the server has ended.
     while process_id and _runs_postgres(process_id, data):

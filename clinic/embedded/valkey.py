@@ -12,7 +12,9 @@ from clinic.embedded.processes import spawn, stop, wait_until
 
 
 @contextmanager
-def valkey(binaries: Binaries, state: Path, sockets: Path, account: Account, *, durable: bool) -> Iterator[None]:
+def valkey_running(
+    binaries: Binaries, state: Path, sockets: Path, account: Account, *, durable: bool
+) -> Iterator[None]:
     """The server, running for as long as the block does; with `durable` it finds its keys again at the next start."""
     data = state / "valkey"
     data.mkdir(exist_ok=True)
