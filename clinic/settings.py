@@ -72,6 +72,8 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "clinic.middleware.HistoryMiddleware",
+    "courses.pages.middleware.UserLanguageMiddleware",
+    "courses.pages.errors.DomainErrorMiddleware",
 ]
 
 # Figures for Prometheus at /metrics; off unless asked for, because the page must then be fenced off by the proxy.
@@ -90,10 +92,14 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "courses.pages.context.frame",
             ],
+            "builtins": ["courses.pages.tags"],
         },
     },
 ]
+
+FORM_RENDERER = "courses.pages.forms.PageRenderer"
 
 # --- Data -----------------------------------------------------------------------------------------------------------
 
@@ -201,9 +207,9 @@ LANGUAGE_COOKIE_SAMESITE = "Lax"
 # --- Static files ---------------------------------------------------------------------------------------------------
 
 STATIC_URL = "static/"
-STATIC_ROOT = env.str("STATIC_ROOT", default=str(BASE_DIR / "staticfiles"))
 # A built image collects, hashes and compresses the files; elsewhere they are served from where they lie.
 STATIC_COLLECTED = env.bool("STATIC_COLLECTED", default=False)
+STATIC_ROOT = env.str("STATIC_ROOT", default=str(BASE_DIR / "staticfiles") if STATIC_COLLECTED else "") or None
 WHITENOISE_USE_FINDERS = not STATIC_COLLECTED
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

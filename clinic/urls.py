@@ -7,4 +7,5 @@ from clinic.health import health
 urlpatterns = [
     path("health/", health, name="health"),
     path("api/", include("courses.api.urls")),
+    path("", include("courses.pages.urls")),
 ]

@@ -1,0 +1,65 @@
+"""The board: a clinic's day by therapist or by room, as columns or as a list."""
+
+import datetime as dt
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.http import urlencode
+
+from clinic.permissions import Permission
+from courses.pages.days import BY_ROOM, BY_THERAPIST, read_board, read_cards
+from courses.pages.permissions import PageRequest, page
+
+COLUMNS, LIST = "columns", "list"
+
+
+@page(Permission.VIEW_CALENDAR)
+def board(request: PageRequest) -> HttpResponse:
+    """`?d=2026-11-24&by=therapist|room&view=columns|list`; `seen` is the digest that a refresh already shows."""
+    today = request.clinic.local_date(request.now)
+    date = _date(request.GET.get("d", ""), today)
+    by = BY_ROOM if request.GET.get("by") == BY_ROOM else BY_THERAPIST
+    view = LIST if request.GET.get("view") == LIST else COLUMNS
+    context = {
+        "date": date,
+        "today": today,
+        "by": by,
+        "view": view,
+        "links": _links(date, today, by=by, view=view),
+    }
+    if view == LIST:
+        cards = read_cards(request.clinic, date, now=request.now)
+        return render(request, "pages/board_list.html", context | {"cards": cards})
+    context["board"] = read_board(request.clinic, date, by=by, now=request.now)
+    if not request.htmx:  # type: ignore[attr-defined]
+        return render(request, "pages/board.html", context)
+    if request.GET.get("seen") == context["board"].digest:
+        # A cached 304 would reach the page as a 200 and be swapped in; 204 leaves everything in its place.
+        return HttpResponse(status=204)
+    return render(request, "pages/board_columns.html", context)
+
+
+def _date(text: str, default: dt.date) -> dt.date:
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        return default
+
+
+def _links(date: dt.date, today: dt.date, *, by: str, view: str) -> dict[str, str]:
+    def link(d: dt.date, by: str = by, view: str = view) -> str:
+        return f"{reverse('board')}?{urlencode({'d': d.isoformat(), 'by': by, 'view': view})}"
+
+    day = dt.timedelta(days=1)
+    return {
+        "previous": link(date - day),
+        "next": link(date + day),
+        "week_back": link(date - 7 * day),
+        "week_on": link(date + 7 * day),
+        "today": link(today),
+        "therapist": link(date, by=BY_THERAPIST, view=COLUMNS),
+        "room": link(date, by=BY_ROOM, view=COLUMNS),
+        "list": link(date, view=LIST),
+        "here": link(date),
+    }

@@ -1,0 +1,75 @@
+"""Dates and times as people read them: "Tue 24 Nov 2026, 17:30" and «вт, 24 ноября 2026, 17:30».
+
+Django's own short Russian weekdays («втр») and its nominative month–day are not what is printed in Russia.
+"""
+
+import datetime as dt
+from collections.abc import Iterable
+
+from django.utils import dateformat, timezone
+from django.utils.translation import get_language, npgettext, pgettext
+
+_THIN = "\u2013"
+
+
+def _is_russian() -> bool:
+    return (get_language() or "en").startswith("ru")
+
+
+def weekday(day: dt.date) -> str:
+    """Short weekday: Tue, вт."""
+    return weekday_name(day.isoweekday())
+
+
+def weekday_name(number: int) -> str:
+    """Short name of weekday 1 (Monday) … 7."""
+    return (
+        pgettext("weekday", "Mon"),
+        pgettext("weekday", "Tue"),
+        pgettext("weekday", "Wed"),
+        pgettext("weekday", "Thu"),
+        pgettext("weekday", "Fri"),
+        pgettext("weekday", "Sat"),
+        pgettext("weekday", "Sun"),
+    )[number - 1]
+
+
+def day_text(day: dt.date, *, year: bool = True) -> str:
+    """Tue 24 Nov 2026; вт, 24 ноября 2026."""
+    if _is_russian():
+        return f"{weekday(day)}, {dateformat.format(day, 'j E Y' if year else 'j E')}"
+    return f"{weekday(day)} {dateformat.format(day, 'j M Y' if year else 'j M')}"
+
+
+def local(moment: dt.datetime) -> dt.datetime:
+    return timezone.localtime(moment)
+
+
+def clock(moment: dt.datetime) -> str:
+    """17:30 in the clinic's zone, which the page has activated."""
+    return local(moment).strftime("%H:%M")
+
+
+def span_text(starts_at: dt.datetime, ends_at: dt.datetime) -> str:
+    """17:30–18:00"""
+    return f"{clock(starts_at)}{_THIN}{clock(ends_at)}"
+
+
+def moment_text(moment: dt.datetime, *, year: bool = True) -> str:
+    """Tue 24 Nov 2026, 17:30"""
+    return f"{day_text(local(moment).date(), year=year)}, {clock(moment)}"
+
+
+def weekdays_text(numbers: Iterable[int]) -> str:
+    """Mon, Wed, Fri"""
+    return ", ".join(weekday_name(number) for number in sorted(numbers))
+
+
+def minutes_text(minutes: int) -> str:
+    return npgettext("duration", "%(n)d minute", "%(n)d minutes", minutes) % {"n": minutes}
+
+
+def years_text(born: dt.date, today: dt.date) -> str:
+    """Age in whole years: 45 years, 45 лет."""
+    years = today.year - born.year - ((today.month, today.day) < (born.month, born.day))
+    return npgettext("age", "%(n)d year", "%(n)d years", years) % {"n": years}

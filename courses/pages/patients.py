@@ -1,0 +1,116 @@
+"""Finding a patient, adding one, and the patient's page."""
+
+from django import forms
+from django.contrib import messages
+from django.db.models import Prefetch
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from clinic.models import Patient
+from clinic.models.resources import Sex
+from clinic.permissions import Permission
+from clinic.searching import search_patients
+from courses.booking.access import patient_for
+from courses.booking.models import Course, Session, Visit
+from courses.booking.transitions import DONE, PLACED, Status
+from courses.pages.forms import DateField
+from courses.pages.permissions import PageRequest, page
+from courses.prescribing.models import Referral
+
+LANGUAGES = [("en", "English"), ("ru", "Русский"), ("pl", "Polski"), ("uk", "Українська")]
+MOST_FOUND = 20
+MOST_VISITS = 30
+
+
+@page(Permission.VIEW_PATIENTS, methods=("GET", "HEAD", "POST"))
+def patients(request: PageRequest) -> HttpResponse:
+    """What is looked for comes by POST, so that no name stands in an address or in its log."""
+    text = request.POST.get("q", "").strip()
+    context = {
+        "q": text,
+        "asked": request.method == "POST",
+        "found": _with_phones(search_patients(text, limit=MOST_FOUND)) if text else [],
+        "recent": [] if text else _recent(request),
+        "may_edit": request.user.may(Permission.EDIT_PATIENTS, request.clinic),
+        "may_book": request.user.may(Permission.BOOK, request.clinic),
+    }
+    template = "pages/patients_found.html" if request.htmx else "pages/patients.html"  # type: ignore[attr-defined]
+    return render(request, template, context)
+
+
+def _with_phones(found: list[Patient]) -> list[Patient]:
+    from django.db.models import prefetch_related_objects
+
+    prefetch_related_objects(found, "phones")
+    return found
+
+
+def _recent(request: PageRequest) -> list[Patient]:
+    """Patients of the courses opened last in this clinic."""
+    courses = Course.objects.filter(clinic=request.clinic).order_by("-created_at", "-pk").select_related("patient")[:40]
+    unique = {course.patient_id: course.patient for course in courses}
+    return _with_phones(list(unique.values())[:8])
+
+
+@page(Permission.VIEW_PATIENTS)
+def patient(request: PageRequest, pk: int) -> HttpResponse:
+    one = patient_for(request.user, Permission.VIEW_PATIENTS, pk)
+    clinics = request.user.clinic_ids(Permission.VIEW_PATIENTS)
+    today = request.clinic.local_date(request.now)
+    live = Session.objects.filter(status__in=sorted(PLACED)).select_related("course__procedure", "appointment")
+    visits = (
+        Visit.objects.filter(patient=one, clinic__in=clinics, live=True, date__gte=today)
+        .select_related("clinic")
+        .prefetch_related(Prefetch("sessions", queryset=live.order_by("appointment__starts_at")))
+        .order_by("starts_at")[:MOST_VISITS]
+    )
+    context = {
+        "patient": one,
+        "phones": one.phones.all(),
+        "contacts": one.contacts.all(),
+        "courses": counted_courses(Course.objects.filter(patient=one, clinic__in=clinics)),
+        "referrals": Referral.objects.filter(patient=one, clinic__in=clinics)
+        .select_related("prescriber")
+        .prefetch_related("programmes__courses__procedure"),
+        "visits": visits,
+        "today": today,
+        "may_book": request.user.may(Permission.BOOK, request.clinic),
+        "may_prescribe": request.user.may(Permission.BOOK, request.clinic)
+        or request.user.may(Permission.PRESCRIBE, request.clinic),
+    }
+    return render(request, "pages/patient.html", context)
+
+
+def counted_courses(courses: "forms.models.QuerySet[Course]") -> list[Course]:  # type: ignore[name-defined]
+    """Courses with `done`, `booked` and `unplaced`: how many sessions are done, have a time, or have none."""
+    found = list(courses.select_related("procedure", "clinic").prefetch_related("sessions").order_by("-created_at", "-pk"))
+    for course in found:
+        statuses = [session.status for session in course.sessions.all()]
+        course.done = course.done_before + sum(s in DONE for s in statuses)  # type: ignore[attr-defined]
+        course.booked = sum(s in PLACED - DONE for s in statuses)  # type: ignore[attr-defined]
+        course.unplaced = sum(s == Status.UNPLACED for s in statuses)  # type: ignore[attr-defined]
+    return found
+
+
+class PatientForm(forms.Form):
+    """A new card. Names in one line, as the person says them: many do not come in Western parts."""
+
+    full_name = forms.CharField(label=gettext_lazy("Full name"), max_length=200, help_text=gettext_lazy("Family name first"))
+    phone = forms.CharField(
+        label=gettext_lazy("Phone"), max_length=32, required=False, help_text=gettext_lazy("With country code: +48 22 123 45 67")
+    )
+    birth_date = DateField(label=gettext_lazy("Date of birth"), required=False)
+    sex = forms.ChoiceField(label=gettext_lazy("Sex"), choices=[("", "—"), *Sex.choices], required=False)
+    language = forms.ChoiceField(label=gettext_lazy("Language of messages"), choices=LANGUAGES)
+    email = forms.EmailField(label=gettext_lazy("E-mail"), required=False)
+    consent_data = forms.BooleanField(label=gettext_lazy("Agrees to the processing of their data"), required=False)
+    consent_email = forms.BooleanField(label=gettext_lazy("Agrees to messages by e-mail"), required=False)
+
+
+@page(Permission.EDIT_PATIENTS, methods=("GET", "HEAD", "POST"))
+def patient_new(request: PageRequest) -> HttpResponse:
+    form = PatientForm(request.POST or None, initial={"language": request.clinic.language})
+    duplicates: list[Patient] = []
+    return render(request, "pages/patient_new.html", {"form": form, "duplicates": duplicates})
