@@ -3,12 +3,14 @@
 from typing import Any
 
 from courses.booking.problems import Bridge
-from courses.planning.types import Change, Concession, NoPlan, Relaxation
+from courses.planning.types import Change, Concession, Explanation, Relaxation
 
 
-def explanation_json(bridge: Bridge, answer: NoPlan) -> dict[str, Any]:
-    """Reasons per course, and concessions each with the wishes that apply it (see `propose_plan`)."""
-    explanation = answer.explanation
+def explanation_json(bridge: Bridge, explanation: Explanation | None) -> dict[str, Any]:
+    """Reasons per course, and concessions each with the wishes that apply it (see `propose_plan`).
+
+    Without an explanation the search ended before it found a plan or showed that there is none.
+    """
     if explanation is None:
         return {"reason": "not_found", "course": None, "courses": [], "concessions": []}
     return {

@@ -26,8 +26,8 @@ _EPOCH_ORDINAL = dt.date(1970, 1, 1).toordinal()
 
 def slot_of(time: dt.time, *, up: bool = False) -> int:
     """Slot in which a local time lies; with `up`, the first slot that starts at or after it."""
-    minutes = time.hour * 60 + time.minute
-    return -(-minutes // SLOT_MINUTES) if up else minutes // SLOT_MINUTES
+    seconds = (time.hour * 60 + time.minute) * 60 + time.second
+    return -(-seconds // (SLOT_MINUTES * 60)) if up else seconds // (SLOT_MINUTES * 60)
 
 
 def time_of(slot: int) -> dt.time:

@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from clinic.models import Appointment, Clinic, Patient, Reservation, Therapist, User
 from clinic.models.appointments import refuse
 from clinic.models.resources import Sex
-from courses.booking.transitions import LIVE, PLACED, Status
+from courses.booking.transitions import ENDED, LIVE, PLACED, Status
 from courses.catalogue.models import GapUnit, Procedure
 from courses.prescribing.models import Programme
 
@@ -31,6 +31,34 @@ class Strength(models.TextChoices):
 
 def _in(statuses: frozenset[Status]) -> list[str]:
     return sorted(str(status) for status in statuses)
+
+
+def _quoted(statuses: frozenset[Status]) -> str:
+    return ", ".join(f"'{status}'" for status in _in(statuses))
+
+
+_SESSION_AGREEMENT = f"""
+    SELECT a.live, a.seats INTO appointment_live, seats FROM clinic_appointment a WHERE a.id = session.appointment_id;
+    IF session.status IN ({_quoted(PLACED)}) THEN
+        SELECT c.patient_id INTO patient FROM courses_course c WHERE c.id = session.course_id;
+        IF NOT appointment_live OR NOT EXISTS (
+            SELECT 1 FROM clinic_reservation r WHERE r.appointment_id = session.appointment_id AND r.live
+            AND r.resource_id = patient
+        ) THEN
+            {refuse("placed_session_reserves_its_patient")};
+        END IF;
+        IF (seats IS NULL) <> (session.seat IS NULL) OR session.seat > seats THEN
+            {refuse("seat_within_class")};
+        END IF;
+    END IF;
+"""
+
+_SESSION_VARIABLES = [
+    ("session", "courses_session%ROWTYPE"),
+    ("appointment_live", "boolean"),
+    ("seats", "integer"),
+    ("patient", "bigint"),
+]
 
 
 @pghistory.track()
@@ -107,6 +135,21 @@ class Course(models.Model):
                 name="course_window_ordered",
                 condition=Q(window_from=None, window_until=None) | Q(window_from__lt=F("window_until")),
             ),
+        ]
+        triggers = [
+            pgtrigger.Trigger(
+                name="sessions_keep_their_patient",
+                when=pgtrigger.After,
+                operation=pgtrigger.UpdateOf("patient_id"),
+                timing=pgtrigger.Deferred,
+                declare=_SESSION_VARIABLES,
+                func=f"""
+                    FOR session IN SELECT * FROM courses_session WHERE course_id = NEW.id LOOP
+                    {_SESSION_AGREEMENT}
+                    END LOOP;
+                    RETURN NULL;
+                """,
+            )
         ]
 
     def __str__(self) -> str:
@@ -204,30 +247,6 @@ class Plan(models.Model):
         return max(0.0, (self.cost - self.bound) / max(abs(self.cost), 1))
 
 
-_SESSION_AGREEMENT = f"""
-    SELECT a.live, a.seats INTO appointment_live, seats FROM clinic_appointment a WHERE a.id = session.appointment_id;
-    IF session.status IN ({", ".join(f"'{status}'" for status in _in(PLACED))}) THEN
-        SELECT c.patient_id INTO patient FROM courses_course c WHERE c.id = session.course_id;
-        IF NOT appointment_live OR NOT EXISTS (
-            SELECT 1 FROM clinic_reservation r WHERE r.appointment_id = session.appointment_id AND r.live
-            AND r.resource_id = patient
-        ) THEN
-            {refuse("placed_session_reserves_its_patient")};
-        END IF;
-        IF (seats IS NULL) <> (session.seat IS NULL) OR session.seat > seats THEN
-            {refuse("seat_within_class")};
-        END IF;
-    END IF;
-"""
-
-_SESSION_VARIABLES = [
-    ("session", "courses_session%ROWTYPE"),
-    ("appointment_live", "boolean"),
-    ("seats", "integer"),
-    ("patient", "bigint"),
-]
-
-
 @pghistory.track()
 class Session(models.Model):
     """One of a course's sessions. Moved, it keeps its row; booked again after it ended, it is a new one."""
@@ -299,7 +318,14 @@ class Session(models.Model):
                     END LOOP;
                     RETURN NULL;
                 """,
-            )
+            ),
+            pgtrigger.Trigger(
+                name="ended_session_stays_ended",
+                when=pgtrigger.Before,
+                operation=pgtrigger.UpdateOf("status"),
+                condition=pgtrigger.Condition(f"OLD.status IN ({_quoted(ENDED)}) AND NEW.status <> OLD.status"),
+                func=refuse("ended_session_stays_ended") + ";",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -336,4 +362,26 @@ class SessionReservation(Reservation):
         ]
 
 
-__all__ = ["Course", "Plan", "Session", "SessionReservation", "Strength", "Visit"]
+class SessionAppointment(Appointment):
+    """Appointments seen from sessions: a class does not lose a seat that is sold."""
+
+    class Meta:
+        proxy = True
+        triggers = [
+            pgtrigger.Trigger(
+                name="sold_seats_stay",
+                when=pgtrigger.After,
+                operation=pgtrigger.UpdateOf("seats", "kind", "live"),
+                timing=pgtrigger.Deferred,
+                declare=_SESSION_VARIABLES,
+                func=f"""
+                    FOR session IN SELECT * FROM courses_session WHERE appointment_id = NEW.id LOOP
+                    {_SESSION_AGREEMENT}
+                    END LOOP;
+                    RETURN NULL;
+                """,
+            )
+        ]
+
+
+__all__ = ["Course", "Plan", "Session", "SessionAppointment", "SessionReservation", "Strength", "Visit"]

@@ -341,7 +341,8 @@ def _patient_days(patient: Patient, days: Days, *, now: dt.datetime, moving: Col
         free[day] = 0
     start, _end = days.bounds()
     if 0 <= today < days.count:
-        free[today] &= ~period_masks(days, start, now).get(today, 0)
+        # A session starts after now, so the slot that begins this very moment has gone too.
+        free[today] &= ~period_masks(days, start, now + dt.timedelta(seconds=1)).get(today, 0)
     visits: dict[int, tuple[int, int]] = {}
     booked: dict[int, set[str]] = defaultdict(set)
     rows = (

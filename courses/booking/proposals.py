@@ -76,7 +76,7 @@ def propose_plan(
     if isinstance(answer, NoPlan):
         plan.status = Plan.Status.IMPOSSIBLE
         plan.proven = answer.proven
-        plan.explanation = explanation_json(bridge, answer)
+        plan.explanation = explanation_json(bridge, explain(bridge.problem))
     else:
         plan.status = Plan.Status.PROPOSED
         plan.items = bridge.items(answer)
@@ -96,8 +96,6 @@ def solve(bridge: Bridge) -> planning.Plan | NoPlan:
             details.setdefault(flaw.field, []).append(_("This value does not make a plan possible."))
         raise Invalid(details=details) from error
     if isinstance(answer, NoPlan):
-        if answer.explanation is None:
-            return NoPlan(proven=answer.proven, explanation=explain(bridge.problem), stats=answer.stats)
         return answer
     violations = planning.verify(bridge.problem, answer)
     if violations:
