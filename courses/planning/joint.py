@@ -21,7 +21,7 @@ from .patterns import DayPatterns
 from .single import EXACT_THERAPISTS, choose_rooms
 from .sweep import MOST_POSITIONS, MOST_SESSIONS, Batch, Steps, sweep
 from .table import CourseTable
-from .types import Key, PlannedSession
+from .types import CourseRequest, Key, PlannedSession
 from .weights import ANCHORS, IMPOSSIBLE
 
 LARGEST_GAP = 12  # a longer or open maximal gap makes the state space too large
@@ -34,15 +34,24 @@ Placement = tuple[tuple[Key, tuple[PlannedSession, ...]], ...]
 class JointSearch:
     """The combinations still open; `step` works on the best of them.
 
-    best: the least cost known, IMPOSSIBLE at first; bound: no plan can cost less; exhausted: nothing is open any more;
+    ground may hold other sessions already; anchor_costs: what each usual arrival time costs for those, and anything
+    else their cost is to add to this.  best: the least cost known, IMPOSSIBLE at first; bound: no plan can cost less; exhausted: nothing is open any more;
     complete: no sweep had to drop states for their number.
     """
 
-    def __init__(self, ground: Ground, best: int = IMPOSSIBLE) -> None:
-        self.ground, self.best = ground, best
+    def __init__(
+        self,
+        ground: Ground,
+        courses: tuple[CourseRequest, ...],
+        *,
+        best: int = IMPOSSIBLE,
+        anchor_costs: dict[int, int] | None = None,
+    ) -> None:
+        self.ground, self.courses, self.best = ground, courses, best
+        elsewhere = [anchor_costs[a] for a in ANCHORS] if anchor_costs else [0] * len(ANCHORS)
+        self.elsewhere = np.array(elsewhere, dtype=np.float32)
         self.combinations = 0
         self.complete = True
-        courses = ground.problem.courses
         self.tables = [CourseTable(self.ground, c) for c in courses]
         self.feasible = all(t.options for t in self.tables)
         if not self.feasible:
@@ -81,7 +90,7 @@ class JointSearch:
     def _bounds_of(self, split: int, *, penalised: bool = True) -> np.ndarray:
         """float32 (anchors, sets of the first course, ...)."""
         count = len(self.tables)
-        total = np.zeros((len(ANCHORS),) + (1,) * count, dtype=np.float32)
+        total = self.elsewhere.reshape(-1, *(1,) * count)
         for c, chain in enumerate(self.chains):
             pi = self.shares.of(split, c)
             least = costs_to_go(chain, pi.reshape(pi.shape[0], -1))[0, 0, 0].reshape(pi.shape[1:])  # (sets, anchors)
@@ -108,7 +117,8 @@ class JointSearch:
         self.prune()
 
     def penalty_of(self, index: np.ndarray) -> np.ndarray:
-        found = np.zeros(index.shape[1], dtype=np.float32)
+        """What combinations cost whatever the days: further therapists, arrivals of visits without these courses."""
+        found = self.elsewhere[index[0]]
         for c, penalties in enumerate(self.penalties):
             found += penalties[index[1 + c]]
         return found
@@ -227,10 +237,9 @@ def therapist_sets(options: int) -> Sets:
     return small if options <= largest else [*small, tuple(range(options))]
 
 
-def suits(ground: Ground) -> bool:
-    """Whether `JointSearch` can take the problem: two or three one-to-one courses, bounded gaps, nothing pinned."""
-    courses = ground.problem.courses
-    return 2 <= len(courses) <= 3 and all(
+def suits(ground: Ground, courses: tuple[CourseRequest, ...]) -> bool:
+    """Whether `JointSearch` can take the courses: up to three one-to-one ones, bounded gaps, nothing pinned."""
+    return 1 <= len(courses) <= 3 and all(
         c.series is None
         and not c.pinned
         and c.sessions <= MOST_SESSIONS

@@ -14,7 +14,7 @@ import numpy as np
 
 from . import weights
 from .ground import Ground
-from .table import CourseTable
+from .table import CourseTable, first_starts, visit_spans
 from .weights import ANCHORS, IMPOSSIBLE, QUARTER
 
 _NEVER = 2 * IMPOSSIBLE  # stays beyond IMPOSSIBLE whatever is taken off for waiting
@@ -43,7 +43,7 @@ class DayPatterns:
         self.high = max(t.high for t in tables)
         usable = sorted({d for t in tables for i, d in enumerate(t.axis) if (t.cost[:, i] < IMPOSSIBLE).any()})
         self.days = usable
-        self.visits = ground.problem.patient.visits
+        self.visits = visit_spans(ground)
         self.raw = [self._spread(t) for t in tables]
         self._begin, self._end = self._edges()
         ordinary = np.array([d not in self.visits for d in usable], dtype=bool)
@@ -51,7 +51,14 @@ class DayPatterns:
         quarters = np.arange(self.low // QUARTER, self.high // QUARTER, dtype=np.int32)
         usual = np.array(ANCHORS, dtype=np.int32)[:, None] // QUARTER
         distance = (self.profile.arrival * np.abs(quarters - usual) // 2).astype(np.int32)
-        self.arrival = distance[:, None, :] * ordinary[None, :, None].astype(np.int32)  # (anchors, days, quarters)
+        # (anchors, days, quarters); where the patient comes anyway only an earlier start changes the arrival.
+        self.arrival = distance[:, None, :] * ordinary[None, :, None].astype(np.int32)
+        for day, start in first_starts(ground).items():
+            if day in usable:
+                settled = start // QUARTER
+                before = np.abs(np.minimum(quarters, settled) - usual)
+                cost = self.profile.arrival * before // 2 - self.profile.arrival * np.abs(settled - usual) // 2
+                self.arrival[:, usable.index(day)] = cost
         self.cost: dict[tuple[int, ...], np.ndarray] = {}
         for size in range(1, len(tables) + 1):
             for subset in combinations(range(len(tables)), size):

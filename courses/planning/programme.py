@@ -126,18 +126,15 @@ def orders(courses: tuple[CourseRequest, ...]) -> Iterator[tuple[CourseRequest, 
             yield base[i:] + base[:i]
 
 
-def search_in_orders(search: Search) -> Draft | None:
-    """The best draft over all orders, each settled; None if no order fits all courses."""
+def search_in_orders(search: Search, *, enough: int) -> Draft | None:
+    """The best of the first drafts that orders give, `enough` of them, settled; None if no order fits all courses."""
     seen: set[tuple[PlannedSession, ...]] = set()
     for order in orders(search.problem.courses):
-        if search.spent():
+        if search.spent() or len(seen) >= enough:
             break
         placed = search.in_turn(order)
-        if placed is None:
-            continue
-        first = search.keep(placed)
-        if first.sessions in seen:
-            continue
-        seen.add(first.sessions)
-        search.settle(placed)
+        if placed is not None:
+            seen.add(search.keep(placed).sessions)
+    if search.best is not None:
+        search.settle(dict(search.best.placed))
     return search.best

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from .costing import plan_cost, plan_stats
 from .ground import Ground
-from .joint import JointSearch, Placement, suits
 from .programme import Search, search_in_orders, solve_one
+from .proving import prove
 from .types import Budget, NoPlan, Plan, PlannedSession, PlanStats, Problem
 from .validity import require_valid
-from .verification import verify
-from .weights import IMPOSSIBLE
+
+FIRST_DRAFTS = 2
 
 
 def plan(problem: Problem, *, budget: Budget | None = None) -> Plan | NoPlan:
@@ -37,43 +37,12 @@ def _plan_several(ground: Ground, budget: Budget) -> Plan | NoPlan:
     for course in problem.courses:
         if solve_one(ground, course) is None:
             return NoPlan(proven=True)
-    search_in_orders(search)
+    search_in_orders(search, enough=FIRST_DRAFTS)
     bound, impossible = prove(search)
     draft = search.best
     if draft is None:
         return NoPlan(proven=impossible, stats=PlanStats(search.combinations, search.rounds))
     return _finish(problem, draft.sessions, bound, combinations=search.combinations, rounds=search.rounds)
-
-
-def prove(search: Search) -> tuple[int, bool]:
-    """Improve the best draft until the bound meets it or the budget is spent: (bound, proven impossible)."""
-    if not suits(search.ground):
-        return 0, False
-    joint = JointSearch(search.ground, search.best.cost if search.best else IMPOSSIBLE)
-    if search.best is None:
-        placed = joint.open_any()
-        search.combinations += joint.combinations
-        if placed is None:
-            return 0, joint.complete
-        _take(search, joint, placed)
-    joint.refine()
-    while not joint.exhausted and not search.spent():
-        before = joint.combinations
-        placed = joint.step()
-        search.combinations += joint.combinations - before
-        if placed is not None:
-            _take(search, joint, placed)
-    return joint.bound, False
-
-
-def _take(search: Search, joint: JointSearch, placed: Placement) -> None:
-    """Keep what the joint search found; where margins of two courses collide in a resource it is only a bound."""
-    sessions = tuple(s for _, own in placed for s in own)
-    if verify(search.problem, Plan(sessions, 0, 0, False)):
-        joint.floor = min(joint.floor, float(joint.best))
-        joint.best = search.best.cost if search.best else IMPOSSIBLE
-        return
-    search.keep(dict(placed))
 
 
 def _finish(
