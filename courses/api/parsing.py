@@ -25,7 +25,11 @@ class JSONParser(BaseParser):
         if len(body) > limit:
             raise TooLarge
         try:
-            return json.loads(body.removeprefix(codecs.BOM_UTF8).decode(), parse_constant=strict_json.strict_constant)
+            read = json.loads(body.removeprefix(codecs.BOM_UTF8).decode(), parse_constant=strict_json.strict_constant)
+            if b"\\u" in body:
+                # Half of a surrogate pair is no character: it can neither be stored nor sent back.
+                json.dumps(read, ensure_ascii=False).encode()
+            return read
         except RecursionError as error:
             raise ParseError(_("The body is nested too deeply.")) from error
         except ValueError as error:

@@ -96,20 +96,23 @@ def _from_drf(error: exceptions.APIException) -> Response:
 
 
 def flatten(detail: Any, prefix: str = "") -> dict[str, list[str]]:
-    """DRF's nested errors as one level: `{"lines.0.sessions": ["…"]}`; errors of the whole body are under `body`."""
+    """DRF's nested errors as one level, counted from 1 as services do: `{"lines.1.sessions_total": ["…"]}`.
+
+    Errors of the whole body are under `body`.
+    """
     if isinstance(detail, Mapping):
         found: dict[str, list[str]] = {}
         for name, inner in detail.items():
-            own = "" if name == "non_field_errors" else str(name)
+            own = str(name + 1) if isinstance(name, int) else "" if name == "non_field_errors" else str(name)
             found |= flatten(inner, ".".join(part for part in (prefix, own) if part))
         return found
     if isinstance(detail, Sequence) and not isinstance(detail, str):
         if all(isinstance(inner, str) for inner in detail):
             return {prefix or "body": [str(inner) for inner in detail]}
         found = {}
-        for index, inner in enumerate(detail):
+        for number, inner in enumerate(detail, 1):
             if inner:
-                found |= flatten(inner, f"{prefix}.{index}" if prefix else str(index))
+                found |= flatten(inner, f"{prefix}.{number}" if prefix else str(number))
         return found
     return {prefix or "body": [str(detail)]}
 

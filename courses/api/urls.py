@@ -3,34 +3,27 @@
 from django.urls import include, path, re_path
 from rest_framework.routers import SimpleRouter
 
-import contextlib
-
-from courses.api.views import description
-
-for _name in ("calendar", "clinics", "courses", "desk", "patients", "plans", "prescribing", "sessions"):
-    globals()[_name] = None
-    with contextlib.suppress(ImportError):
-        globals()[_name] = __import__(f"courses.api.views.{_name}", fromlist=["x"])
+from courses.api.views import calendar, clinics, courses, description, desk, patients, plans, prescribing, sessions
 
 router = SimpleRouter()
-if clinics: router.register("clinics", clinics.ClinicViews, basename="clinic")
-if clinics: router.register("therapists", clinics.TherapistViews, basename="therapist")
-if clinics: router.register("rooms", clinics.RoomViews, basename="room")
-if clinics: router.register("equipment", clinics.EquipmentViews, basename="equipment")
-if clinics: router.register("absences", clinics.AbsenceViews, basename="absence")
-if patients: router.register("patients", patients.PatientViews, basename="patient")
-if prescribing: router.register("procedures", prescribing.ProcedureViews, basename="procedure")
-if prescribing: router.register("referrals", prescribing.ReferralViews, basename="referral")
-if prescribing: router.register("programmes", prescribing.ProgrammeViews, basename="programme")
-if courses: router.register("courses", courses.CourseViews, basename="course")
-if sessions: router.register("sessions", sessions.SessionViews, basename="session")
-if sessions: router.register("visits", sessions.VisitViews, basename="visit")
-if calendar: router.register("appointments", calendar.AppointmentViews, basename="appointment")
-if calendar: router.register("classes", calendar.ClassViews, basename="class")
-if calendar: router.register("availability", calendar.AvailabilityViews, basename="availability")
-if plans: router.register("plans", plans.PlanViews, basename="plan")
-if desk: router.register("tasks", desk.TaskViews, basename="task")
-if desk: router.register("messages", desk.MessageViews, basename="message")
+router.register("clinics", clinics.ClinicViews, basename="clinic")
+router.register("therapists", clinics.TherapistViews, basename="therapist")
+router.register("rooms", clinics.RoomViews, basename="room")
+router.register("equipment", clinics.EquipmentViews, basename="equipment")
+router.register("absences", clinics.AbsenceViews, basename="absence")
+router.register("patients", patients.PatientViews, basename="patient")
+router.register("procedures", prescribing.ProcedureViews, basename="procedure")
+router.register("referrals", prescribing.ReferralViews, basename="referral")
+router.register("programmes", prescribing.ProgrammeViews, basename="programme")
+router.register("courses", courses.CourseViews, basename="course")
+router.register("sessions", sessions.SessionViews, basename="session")
+router.register("visits", sessions.VisitViews, basename="visit")
+router.register("appointments", calendar.AppointmentViews, basename="appointment")
+router.register("classes", calendar.ClassViews, basename="class")
+router.register("availability", calendar.AvailabilityViews, basename="availability")
+router.register("plans", plans.PlanViews, basename="plan")
+router.register("tasks", desk.TaskViews, basename="task")
+router.register("messages", desk.MessageViews, basename="message")
 
 app_name = "api"
 urlpatterns = [

@@ -13,7 +13,7 @@ from courses.booking import sentences
 from courses.models import Plan
 
 _KEY_OR_NULL = {"type": ["integer", "null"]}
-_ITEM = {
+_ITEM: dict[str, Any] = {
     "type": "object",
     "properties": {
         "session": {"type": "integer"},
@@ -24,7 +24,6 @@ _ITEM = {
         "room": _KEY_OR_NULL,
         "device": _KEY_OR_NULL,
         "meeting": _KEY_OR_NULL,
-        "hands": _KEY_OR_NULL,
     },
 }
 _CONCESSION = {
@@ -82,7 +81,7 @@ class PlanSerializer(serializers.ModelSerializer[Plan]):
 
     @extend_schema_field({"type": "array", "items": _ITEM})
     def get_items(self, plan: Plan) -> list[dict[str, Any]]:
-        return list(plan.items)
+        return [{name: item.get(name) for name in _ITEM["properties"]} for item in plan.items]
 
     @extend_schema_field({"type": ["object", "null"]})
     def get_explanation(self, plan: Plan) -> dict[str, Any] | None:

@@ -87,7 +87,7 @@ class LineBody(Body):
     """One line of a referral: so many sessions of a procedure, and what they have to keep to."""
 
     procedure = KeyField()
-    sessions = serializers.IntegerField(min_value=1, max_value=100)
+    sessions_total = serializers.IntegerField(min_value=1, max_value=100)
     area = serializers.CharField(max_length=100, required=False, allow_blank=True)
     side = serializers.CharField(max_length=16, required=False, allow_blank=True)
     frequency = serializers.CharField(max_length=32, required=False, allow_blank=True)

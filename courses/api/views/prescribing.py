@@ -42,10 +42,10 @@ class ReferralViews(Shelf):
         patient = access.patient_for(self.by, Permission.BOOK, body.pop("patient"))
         if "prescriber" in body:
             body["prescriber"] = prescriber_of(body["prescriber"], clinic)
-        for index, line in enumerate(body["lines"]):
-            line["procedure"] = procedure_of(line["procedure"], clinic, field=f"lines.{index}.procedure")
+        for number, line in enumerate(body["lines"], 1):
+            line["procedure"] = procedure_of(line["procedure"], clinic, field=f"lines.{number}.procedure")
             if "preferred_therapist" in line:
-                field = f"lines.{index}.preferred_therapist"
+                field = f"lines.{number}.preferred_therapist"
                 line["preferred_therapist"] = therapist_of(line["preferred_therapist"], clinic, field=field)
         referral = referrals.create_referral(clinic=clinic, patient=patient, **body, by=self.by, now=self.now)
         return Response(serializers.ReferralSerializer(referral).data, status=201)

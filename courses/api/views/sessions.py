@@ -13,7 +13,6 @@ from clinic.models import Reservation, ResourceKind
 from clinic.permissions import Permission
 from courses.api import filters
 from courses.api.fields import Body
-from courses.api.lookups import therapist_of
 from courses.api.serializers import courses as serializers
 from courses.api.viewsets import Shelf
 from courses.booking import access, attendance, cancelling, moves
@@ -71,8 +70,6 @@ class SessionViews(Shelf):
         """To another time, person or room. What a reason may override says so in the refusal."""
         body = self.read(serializers.MoveBody, request)
         session = self._session(pk)
-        if body.get("therapist") is not None:
-            body["therapist"] = therapist_of(body["therapist"], session.course.clinic)
         moved = moves.move_session(session=session, **body, by=self.by, now=self.now)
         return self._answer(moved)
 
@@ -154,7 +151,8 @@ class VisitViews(Shelf):
     def arrive(self, request: Request, pk: str) -> Response:
         """The patient is here: every session of the visit has arrived."""
         self.read(serializers.EmptyBody, request)
-        visit = attendance.arrive_visit(visit=self._visit(pk), by=self.by, now=self.now)
+        visit = self._visit(pk)
+        attendance.arrive_visit(visit=visit, by=self.by, now=self.now)
         return self._answer(visit)
 
     @extend_schema(request=serializers.CancelBody, responses=serializers.VisitSerializer)
@@ -162,7 +160,9 @@ class VisitViews(Shelf):
     def cancel(self, request: Request, pk: str) -> Response:
         """The whole visit."""
         body = self.read(serializers.CancelBody, request)
-        return self._answer(cancelling.cancel_visit(visit=self._visit(pk), **body, by=self.by, now=self.now))
+        visit = self._visit(pk)
+        cancelling.cancel_visit(visit=visit, **body, by=self.by, now=self.now)
+        return self._answer(visit)
 
     def _visit(self, pk: str) -> Visit:
         return access.visit_for(self.by, self.required_permission[self.action], int(pk))
