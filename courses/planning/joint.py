@@ -19,7 +19,7 @@ from .chain import Chain
 from .ground import Ground
 from .patterns import DayPatterns
 from .single import EXACT_THERAPISTS, choose_rooms
-from .sweep import MOST_POSITIONS, MOST_SESSIONS, Batch, Steps, sweep
+from .sweep import MOST_POSITIONS, MOST_SESSIONS, MOST_STATES, Batch, Steps, sweep
 from .table import CourseTable
 from .types import CourseRequest, Key, PlannedSession
 from .weights import ANCHORS, IMPOSSIBLE
@@ -27,6 +27,7 @@ from .weights import ANCHORS, IMPOSSIBLE
 LARGEST_GAP = 12  # a longer or open maximal gap makes the state space too large
 LARGEST_SET = 2  # therapists per course, where there are more than can all be tried
 FIRST_BATCH, BATCH = 16, 96
+GLANCE, GLANCE_STATES = 24, 4000
 
 Placement = tuple[tuple[Key, tuple[PlannedSession, ...]], ...]
 
@@ -34,8 +35,10 @@ Placement = tuple[tuple[Key, tuple[PlannedSession, ...]], ...]
 class JointSearch:
     """The combinations still open; `step` works on the best of them.
 
-    ground may hold other sessions already; anchor_costs: what each usual arrival time costs for those, and anything
-    else their cost is to add to this.  best: the least cost known, IMPOSSIBLE at first; bound: no plan can cost less; exhausted: nothing is open any more;
+    The ground may hold other sessions already; anchor_costs: what each usual arrival time costs for those, and anything
+    else their cost is to add to this.
+
+    best: the least cost known, IMPOSSIBLE at first; bound: no plan can cost less; exhausted: nothing is open any more;
     complete: no sweep had to drop states for their number.
     """
 
@@ -157,7 +160,11 @@ class JointSearch:
         size = FIRST_BATCH if not self.combinations else BATCH
         return self._sweep(np.argsort(self.bound_of, kind="stable")[:size])
 
-    def _sweep(self, order: np.ndarray) -> Placement | None:
+    def glance(self) -> Placement | None:
+        """A quick look at the best open combinations for a better placement; nothing is proven by it."""
+        return self._sweep(np.argsort(self.bound_of, kind="stable")[:GLANCE], most_states=GLANCE_STATES)
+
+    def _sweep(self, order: np.ndarray, *, most_states: int | None = None) -> Placement | None:
         index, splits = self.index[:, order], self.split_of[order]
         batch = Batch(
             steps=self._steps(index, splits),
@@ -166,12 +173,12 @@ class JointSearch:
             days=self.patterns.days,
         )
         self.combinations += len(order)
-        result = sweep(batch, self.best)
-        if result.dropped:
+        result = sweep(batch, self.best, most_states=most_states or MOST_STATES)
+        if result.dropped and most_states is None:
             self.complete = False
             self.floor = min(self.floor, float(self.bound_of[order].min()))
         left = np.ones(len(self.bound_of), dtype=bool)
-        left[order] = False
+        left[order] = result.dropped and most_states is not None
         self.index, self.bound_of, self.split_of = self.index[:, left], self.bound_of[left], self.split_of[left]
         if result.cost is None:
             return None

@@ -55,6 +55,12 @@ def _exhaust(search: Search, joint: JointSearch, fixed: Placement = ()) -> None:
     """Work through a joint search, keeping what it finds beside the fixed sessions."""
     if joint.exhausted:
         return
+    joint.prune()
+    for improve in (joint.glance, joint.glance):
+        if not joint.exhausted:
+            placed = improve()
+            if placed is not None:
+                _take(search, joint, (*fixed, *placed))
     joint.refine()
     while not joint.exhausted and not search.spent():
         before = joint.combinations

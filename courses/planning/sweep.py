@@ -96,6 +96,7 @@ class _States:
     last: list[np.ndarray]
     week: list[np.ndarray]
     value: np.ndarray
+    total: np.ndarray  # value plus the costs to go
     parent: np.ndarray
     subset: np.ndarray
 
@@ -106,13 +107,17 @@ class _States:
             [a[where] for a in self.last],
             [a[where] for a in self.week],
             self.value[where],
+            self.total[where],
             self.parent[where],
             self.subset[where],
         )
 
 
-def sweep(batch: Batch, best: int) -> SweepResult:
-    """The cheapest way to do all courses with a cost below `best`, over all combinations of the batch."""
+def sweep(batch: Batch, best: int, *, most_states: int = MOST_STATES) -> SweepResult:
+    """The cheapest way to do all courses with a cost below `best`, over all combinations of the batch.
+
+    Of more than `most_states` states on a day the most promising are kept, and the result says `dropped`.
+    """
     count = len(batch.steps)
     size = len(batch.start)
     zeros = [np.zeros(size, dtype=np.int16) for _ in range(count)]
@@ -122,6 +127,7 @@ def sweep(batch: Batch, best: int) -> SweepResult:
         list(zeros),
         list(zeros),
         batch.start.copy(),
+        np.zeros(size, dtype=np.float32),
         np.full(size, -1, dtype=np.int32),
         np.zeros(size, dtype=np.int8),
     )
@@ -138,9 +144,9 @@ def sweep(batch: Batch, best: int) -> SweepResult:
             if moved is not None:
                 pieces.append(_bounded(batch, moved, to_go, day, best))
         states = _merge(pieces)
-        if len(states.value) > MOST_STATES:
+        if len(states.value) > most_states:
             result.dropped = True
-            states = states.take(np.argsort(states.value, kind="stable")[:MOST_STATES])
+            states = states.take(np.argsort(states.total, kind="stable")[:most_states])
         trail.append((states.parent, states.subset))
         complete = np.ones(len(states.value), dtype=bool)
         for steps, done in zip(batch.steps, states.done, strict=True):
@@ -219,6 +225,7 @@ def _bounded(batch: Batch, moved: _States, to_go: list[np.ndarray], day: int, be
         until = _positions_until(steps, day)
         distance = np.where(moved.last[c] > 0, np.minimum(until - moved.last[c] + 1, steps.largest + 1), 0)
         total += to_go[c][distance, moved.week[c], moved.done[c], steps.row_of[moved.combination]]
+    moved.total = total
     return moved.take(np.flatnonzero(total <= best - 1 + 1e-2))
 
 
@@ -230,6 +237,7 @@ def _merge(pieces: list[_States]) -> _States:
         [np.concatenate(a) for a in zip(*(p.last for p in pieces), strict=True)],
         [np.concatenate(a) for a in zip(*(p.week for p in pieces), strict=True)],
         np.concatenate([p.value for p in pieces]),
+        np.concatenate([p.total for p in pieces]),
         np.concatenate([p.parent for p in pieces]),
         np.concatenate([p.subset for p in pieces]),
     )
