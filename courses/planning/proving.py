@@ -16,6 +16,8 @@ from .types import CourseRequest, Key, Plan, PlannedSession
 from .verification import verify
 from .weights import ANCHORS, IMPOSSIBLE
 
+MANY = 48  # open combinations from which a quick look for a better plan saves time
+
 
 def prove(search: Search) -> tuple[int, bool]:
     """Improve the search's draft until a bound meets it or the budget is spent.
@@ -55,16 +57,12 @@ def _exhaust(search: Search, joint: JointSearch, fixed: Placement = ()) -> None:
     """Work through a joint search, keeping what it finds beside the fixed sessions."""
     if joint.exhausted:
         return
-    joint.prune()
-    for improve in (joint.glance, joint.glance):
-        if not joint.exhausted:
-            placed = improve()
-            if placed is not None:
-                _take(search, joint, (*fixed, *placed))
     joint.refine()
+    looks = 2 if len(joint.bound_of) > MANY else 0
     while not joint.exhausted and not search.spent():
         before = joint.combinations
-        placed = joint.step()
+        placed = joint.glance() if looks > 0 else joint.step()
+        looks -= 1
         search.combinations += joint.combinations - before
         if placed is not None:
             _take(search, joint, (*fixed, *placed))
