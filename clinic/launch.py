@@ -79,7 +79,6 @@ def _surroundings(state: Path) -> Environment:
     environment["PYTHONUNBUFFERED"] = "1"
     environment.setdefault("SECRET_KEY", _secret_key(state))
     environment.setdefault("MAIL_SINK_DIRECTORY", str(state / "mails"))
-    environment.setdefault("MEDIA_ROOT", str(state / "media"))
     environment.setdefault("LOG_FORMAT", "console")
     environment.setdefault("LOG_LEVEL", "WARNING")
     return environment

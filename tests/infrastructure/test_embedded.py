@@ -81,6 +81,8 @@ def _held(state: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]
             yield holder, json.loads(holder.stdout.readline())
         finally:
             holder.kill()
+            holder.wait()
+            _wait_until_ended(state)
 
 
 def _runs(process_id: int) -> bool:
@@ -103,6 +105,13 @@ def _server_ids(state: Path) -> list[int]:
         if os.fsencode(state) in arguments and b"embedded.running" not in arguments:
             found.append(int(entry.name))
     return found
+
+
+def _wait_until_ended(state: Path) -> None:
+    deadline = time.monotonic() + 30
+    while left := [number for number in _server_ids(state) if _runs(number)]:
+        assert time.monotonic() < deadline, f"These outlived the process that started them: {left}"
+        time.sleep(0.05)
 
 
 @pytest.mark.django_db
@@ -184,10 +193,7 @@ def test_killing_the_process_that_started_them_leaves_nothing_behind(state: Path
         assert len(_server_ids(state)) >= 2
         holder.send_signal(signal.SIGKILL)
         holder.wait()
-    deadline = time.monotonic() + 20
-    while (left := [number for number in _server_ids(state) if _runs(number)]) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert left == []
+        _wait_until_ended(state)
     with embedded.running(state, durable=False):
         assert len(_server_ids(state)) >= 2
 
