@@ -1,7 +1,7 @@
 """The models of all sub-packages, where Django looks for them."""
 
-from courses.booking.models import Course, Plan, Session, SessionReservation, Visit
-from courses.catalogue.models import Procedure, ProcedureVariant, Qualification, Requirement
+from courses.booking.models import Course, Plan, Session, SessionAppointment, SessionReservation, Visit
+from courses.catalogue.models import Procedure, ProcedureSeparation, ProcedureVariant, Qualification, Requirement
 from courses.groups.models import ClassMeeting, GroupClass
 from courses.importing.models import ImportedRecord
 from courses.prescribing.models import Programme, Referral
@@ -14,6 +14,7 @@ __all__ = [
     "ImportedRecord",
     "Plan",
     "Procedure",
+    "ProcedureSeparation",
     "ProcedureVariant",
     "Programme",
     "Qualification",
@@ -22,6 +23,7 @@ __all__ = [
     "Referral",
     "Requirement",
     "Session",
+    "SessionAppointment",
     "SessionReservation",
     "Visit",
 ]

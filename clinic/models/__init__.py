@@ -1,5 +1,6 @@
 from clinic.models.appointments import Appointment, Reservation
 from clinic.models.availability import Absence, Closure, Outage, Shift
+from clinic.models.history import ChangeContext
 from clinic.models.people import ApiToken, IdempotentRequest, Membership, User
 from clinic.models.resources import (
     ContactPerson,
@@ -19,6 +20,7 @@ __all__ = [
     "ApiToken",
     "Appointment",
     "CalendarDay",
+    "ChangeContext",
     "Clinic",
     "Closure",
     "ContactPerson",

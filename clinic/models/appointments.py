@@ -5,6 +5,7 @@ refuses two live reservations of the same place of the same resource at the same
 within capacity, refuse absences, and hold appointments and reservations to each other at commit.
 """
 
+import pghistory
 import pgtrigger
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import DateTimeRangeField, IntegerRangeField, RangeOperators
@@ -28,14 +29,17 @@ _PLACES_AND_TIMES = f"""
     IF NOT NEW.live THEN
         RETURN NEW;
     END IF;
+    -- Shared with other reservations, but not with a change of capacity that is about to commit.
     SELECT r.capacity, a.override_reason, a.clinic_id INTO capacity, override_reason, clinic
-        FROM clinic_resource r, clinic_appointment a WHERE r.id = NEW.resource_id AND a.id = NEW.appointment_id;
+        FROM clinic_resource r, clinic_appointment a WHERE r.id = NEW.resource_id AND a.id = NEW.appointment_id
+        FOR SHARE OF r;
     IF lower_inf(NEW.places) OR lower(NEW.places) < 1
+       OR (upper_inf(NEW.places) AND lower(NEW.places) <> 1)
        OR (NOT upper_inf(NEW.places) AND upper(NEW.places) - 1 > capacity) THEN
         {refuse("reservation_within_capacity")};
     END IF;
     IF override_reason <> '' OR (TG_OP = 'UPDATE' AND OLD.live AND OLD.resource_id = NEW.resource_id
-       AND OLD.starts_at = NEW.starts_at AND OLD.ends_at = NEW.ends_at) THEN
+       AND OLD.appointment_id = NEW.appointment_id AND OLD.starts_at = NEW.starts_at AND OLD.ends_at = NEW.ends_at) THEN
         RETURN NEW;
     END IF;
     IF EXISTS (SELECT 1 FROM clinic_absence x WHERE x.therapist_id = NEW.resource_id
@@ -84,6 +88,7 @@ _AGREEMENT_VARIABLES = [
 ]
 
 
+@pghistory.track()
 class Appointment(models.Model):
     """A treatment, or one meeting of a class with `seats`. Cancelling sets `live` to false and deletes nothing."""
 
@@ -118,7 +123,14 @@ class Appointment(models.Model):
                 timing=pgtrigger.Deferred,
                 declare=_AGREEMENT_VARIABLES,
                 func="touched := ARRAY[NEW.id];" + _AGREEMENT,
-            )
+            ),
+            pgtrigger.Trigger(
+                name="keeps_override_reason",
+                when=pgtrigger.Before,
+                operation=pgtrigger.UpdateOf("override_reason"),
+                condition=pgtrigger.Condition("OLD.override_reason <> '' AND NEW.override_reason = ''"),
+                func=refuse("override_reason_is_kept") + ";",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -88,6 +88,7 @@ def hash_token(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
+@pghistory.track(exclude=["token_hash"])
 class ApiToken(models.Model):
     """A machine's key; only its hash is stored."""
 

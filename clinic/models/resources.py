@@ -60,7 +60,17 @@ class Resource(models.Model):
                     END IF;
                     RETURN NEW;
                 """,
-            )
+            ),
+            pgtrigger.Trigger(
+                name="kind_never_changes",
+                when=pgtrigger.Before,
+                operation=pgtrigger.UpdateOf("kind"),
+                condition=pgtrigger.Condition("NEW.kind <> OLD.kind"),
+                func="""
+                    RAISE EXCEPTION USING ERRCODE = 'check_violation', CONSTRAINT = 'kind_never_changes',
+                        MESSAGE = 'kind_never_changes';
+                """,
+            ),
         ]
 
     def __str__(self) -> str:

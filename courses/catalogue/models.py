@@ -78,6 +78,14 @@ class Procedure(models.Model):
         return own or self.short_code or self.code[:3]
 
 
+@pghistory.track(obj_field=None)
+class ProcedureSeparation(Procedure.not_same_day_with.through):  # type: ignore[misc,name-defined]
+    """Two procedures not given on one day, as rows of their own, so that a change of them leaves a trail."""
+
+    class Meta:
+        proxy = True
+
+
 @pghistory.track()
 class Requirement(models.Model):
     """What a procedure needs: a role filled by one resource of a type, with minutes before and after.

@@ -33,6 +33,7 @@ class GroupClass(models.Model):
         return self.name
 
 
+@pghistory.track()
 class ClassMeeting(models.Model):
     """One meeting of a class; its appointment has the seats, the hall and the instructor."""
 
