@@ -53,6 +53,7 @@ class Checks:
     _qualified: dict[tuple[str, str], list[QualificationRow]] = field(default_factory=lambda: defaultdict(list))
     _by_phone: dict[str, list[PatientRow]] = field(default_factory=lambda: defaultdict(list))
     _meetings: dict[str, list[tuple[datetime, datetime]]] = field(default_factory=dict)
+    _courses: dict[str, dict[int, SessionRow]] = field(default_factory=dict)
     _seats: Counter[tuple[str, datetime]] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
@@ -171,6 +172,7 @@ class Checks:
             ),
         )
         self.registers["sessions"].add(row, record.session_id, column="session_id")
+        self._check_course(row, record)
         if row.rejected or self._clashes(row, record):
             return record
         if self.patients[record.patient_id].duplicate_of is not None:
@@ -180,6 +182,8 @@ class Checks:
         period = Taken(record.start, record.end, 1, record.origin.record)
         for noun, key, *_rest in self._wanted(record):
             self.occupancy.take(noun, key, period)
+        if record.course_id:
+            self._courses.setdefault(record.course_id, {})[record.course_seq] = record
         return replace(record, breaks=breaks)
 
     def check_prescription(self, row: Row, record: PrescriptionRow) -> PrescriptionRow:
@@ -284,6 +288,15 @@ class Checks:
                 row.report(kind, column, related_record=clash.record)
             return True
         return False
+
+    def _check_course(self, row: Row, record: SessionRow) -> None:
+        """A course is one patient's and one procedure's, and has every number once."""
+        known = self._courses.get(record.course_id, {})
+        if record.course_seq in known:
+            row.report("repeated_number", "course_seq", related_record=known[record.course_seq].origin.record)
+        first = next(iter(known.values()), record)
+        if (first.patient_id, first.procedure) != (record.patient_id, record.procedure):
+            row.report("course_mismatch", "course_id", related_record=first.origin.record)
 
     def _check_fit(self, row: Row, record: SessionRow) -> None:
         procedure = self.procedures[record.procedure]

@@ -100,6 +100,11 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "not_a_number": _reject(_("Not a whole number"), _("Write the number in digits.")),
         "out_of_range": _reject(_("Number must be from %(low)s to %(high)s"), _("Correct the number.")),
         "bad_position": _reject(_("Not a session's number such as “6 of 10”"), _CORRECT_ROW),
+        "repeated_number": _reject(_("The course has a session of this number already"), _CORRECT_ROW),
+        "course_mismatch": _reject(_("The course is another patient's or of another procedure"), _CORRECT_ROW),
+        "taken_meanwhile": _reject(
+            _("The time or the session's number has been taken in the program"), _("Book the session in the program.")
+        ),
         "unknown_word": _reject(
             _("“%(value)s” is not understood; known words: %(known)s"),
             _("Use one of the known words or add it to the mapping."),

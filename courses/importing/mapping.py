@@ -16,7 +16,8 @@ from courses.importing.values import fold
 
 # Canonical columns by table; those that a file must have come before the bar.
 _COLUMNS = {
-    "staff": "staff_id full_name | short_name role staff_group gender languages max_parallel_patients is_prescriber email",
+    "staff": "staff_id full_name | short_name role staff_group gender languages max_parallel_patients is_prescriber"
+    " email",
     "procedures": "code duration_min room_type | name_en name_pl name_ru name_uk name equipment_type not_same_day_with",
     "rooms": "room_id room_type | name capacity floor",
     "equipment": "equipment_id equipment_type room_id | name out_of_service_from out_of_service_to note",

@@ -35,7 +35,7 @@ from courses.importing.records import (
 from courses.importing.rows import Row
 from courses.importing.values import fold, parse_icd10, parse_phones
 
-LONGEST_SESSION_MIN = 480
+SHORTEST_SESSION_MIN, LONGEST_SESSION_MIN = 5, 480
 _NAMES = {"en": "name_en", "pl": "name_pl", "ru": "name_ru", "uk": "name_uk"}
 _DAY = timedelta(days=1)
 
@@ -68,7 +68,7 @@ def read_procedure(row: Row, context: Context) -> ProcedureRow | None:
         origin=row.origin,
         code=code,
         names=tuple((language, name) for language, name in names.items() if name),
-        duration_min=row.number("duration_min", high=LONGEST_SESSION_MIN),
+        duration_min=row.number("duration_min", low=SHORTEST_SESSION_MIN, high=LONGEST_SESSION_MIN),
         room_type=row.text("room_type", limit=50, required=True),
         equipment_type=row.text("equipment_type", limit=50),
         not_same_day_with=row.words("not_same_day_with"),
@@ -211,7 +211,7 @@ def read_class(row: Row, context: Context, *, earliest: date) -> ClassRow | None
         row.report("bad_rule", "rrule" if row.has("rrule") else "days")
     class_id = row.key("class_id")
     capacity = row.number("capacity", high=200, default=0) if row.has("capacity") else 0
-    duration = row.number("duration_min", high=LONGEST_SESSION_MIN)
+    duration = row.number("duration_min", low=SHORTEST_SESSION_MIN, high=LONGEST_SESSION_MIN)
     procedure = row.key("procedure", required=not context.mapping.class_procedure) or context.mapping.class_procedure
     instructor_id, room_id = row.key("instructor_id"), row.key("room_id")
     if row.rejected or dtstart is None:
@@ -314,6 +314,8 @@ def read_prescription_line(row: Row, context: Context, *, order: int) -> Prescri
     therapist_id = row.key("preferred_therapist_id", required=False)
     hours = (row.time("pref_from") or wish.earliest, row.time("pref_to") or wish.latest)
     pref_days = read_days_list(row, "pref_days") or wish.days
+    if hours[0] and hours[1] and hours[1] <= hours[0]:
+        row.report("end_before_start", "pref_to")
     understood = bool(pref_days or hours[0] or hours[1])
     record = PrescriptionLineRow(
         origin=row.origin,
