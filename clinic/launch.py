@@ -228,12 +228,12 @@ def up(arguments: list[str]) -> int:
     state = _state("clinic")
     with contextlib.suppress(KeyboardInterrupt), _servers(state, durable=True) as environment:
         _migrate(environment)
+        _call([*MANAGE, "setup_clinic", "--if-empty"], environment)
         product = Product(state, environment, host=options.host, port=options.port)
         with product.running():
             print(f"Open {product.url} — Ctrl-C ends it. Data and logs: {state}")
             if "EMAIL_URL" not in os.environ:
                 print(f"Mails are kept in {state / 'mails'}; name a mail server in EMAIL_URL to have them sent.")
-            _call([*MANAGE, "setup_clinic", "--if-empty"], product.environment)
             product.keep_running()
     return 0
 
