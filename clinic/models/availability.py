@@ -124,12 +124,8 @@ class Closure(models.Model):
 
     class Meta:
         ordering = ["starts_at", "pk"]
-        constraints = [
-            models.CheckConstraint(name="closure_ends_after_start", condition=Q(starts_at__lt=F("ends_at")))
-        ]
+        constraints = [models.CheckConstraint(name="closure_ends_after_start", condition=Q(starts_at__lt=F("ends_at")))]
         triggers = [raises_version(ROOMS_OF_CLINIC)]
 
     def __str__(self) -> str:
         return self.reason
-
-

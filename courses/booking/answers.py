@@ -79,7 +79,7 @@ def _wishes(bridge: Bridge, change: Change) -> dict[str, Any]:
             return {"gap_max": params["gap_max"]}
         case Relaxation.WEEKLY:
             return {"per_week": params["per_week"]}
-        case Relaxation.FINISH | Relaxation.SEQUENCE:
+        case Relaxation.FINISH:
             return {"finish_by": params["finish_by"]}
         case _:
             return {}

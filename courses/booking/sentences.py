@@ -104,8 +104,6 @@ def _change(change: Mapping[str, Any]) -> str:
             return ngettext("only %(n)s session", "only %(n)s sessions", n) % {"n": n}
         case "same_day":
             return _("procedures that are kept apart on one day (doctor only)")
-        case "sequence":
-            return _("one course after the other")
     return str(change["relaxation"])
 
 
