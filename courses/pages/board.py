@@ -8,10 +8,17 @@ from django.urls import reverse
 from django.utils.http import urlencode
 
 from clinic.permissions import Permission
-from courses.pages.days import BY_ROOM, BY_THERAPIST, read_board, read_cards
+from courses.pages.cards import read_cards
+from courses.pages.days import BY_ROOM, BY_THERAPIST, read_board
+from courses.pages.grid import STEP_MINUTES
 from courses.pages.permissions import PageRequest, page
+from courses.pages.statuses import LOOKS
 
 COLUMNS, LIST = "columns", "list"
+# Pixels for five minutes. A card lower than 24 pixels would be too small a target, so such steps are not offered.
+ZOOMS = (8, 12, 18)
+LEAST_PIXELS = 24
+_SIGNS = {8: "S", 12: "M", 18: "L"}
 
 
 @page(Permission.VIEW_CALENDAR)
@@ -32,6 +39,15 @@ def board(request: PageRequest) -> HttpResponse:
         cards = read_cards(request.clinic, date, now=request.now)
         return render(request, "pages/board_list.html", context | {"cards": cards})
     context["board"] = read_board(request.clinic, date, by=by, now=request.now)
+    steps = [step for step in ZOOMS if context["board"].shortest // STEP_MINUTES * step >= LEAST_PIXELS] or [ZOOMS[-1]]
+    chosen = request.GET.get("zoom", "")
+    zoom = int(chosen) if chosen.isdecimal() and int(chosen) in steps else steps[0]
+    here = context["links"]["here"]
+    context |= {
+        "zoom": zoom,
+        "zooms": [{"step": step, "sign": _SIGNS[step], "url": f"{here}&zoom={step}"} for step in steps],
+        "looks": LOOKS.values(),
+    }
     if not request.htmx:  # type: ignore[attr-defined]
         return render(request, "pages/board.html", context)
     if request.GET.get("seen") == context["board"].digest:

@@ -74,7 +74,9 @@ def _frequency(one: Course) -> str:
     parts = []
     if one.gap_min and one.gap_max:
         unit = str(one.get_gap_unit_display())
-        parts.append(_("every %(least)d to %(most)d %(unit)s") % {"least": one.gap_min, "most": one.gap_max, "unit": unit})
+        parts.append(
+            _("every %(least)d to %(most)d %(unit)s") % {"least": one.gap_min, "most": one.gap_max, "unit": unit}
+        )
     if one.per_week:
         parts.append(_("at most %(n)d a week") % {"n": one.per_week})
     return "; ".join(parts)

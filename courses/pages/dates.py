@@ -47,7 +47,8 @@ def local(moment: dt.datetime) -> dt.datetime:
 
 def clock(moment: dt.datetime) -> str:
     """17:30 in the clinic's zone, which the page has activated."""
-    return local(moment).strftime("%H:%M")
+    here = local(moment)
+    return f"{here.hour:02}:{here.minute:02}"
 
 
 def span_text(starts_at: dt.datetime, ends_at: dt.datetime) -> str:

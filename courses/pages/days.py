@@ -1,7 +1,4 @@
-"""A clinic's day as the board shows it: columns of cards, and the times at which nobody works.
-
-Read in a fixed number of statements, whatever the day holds.
-"""
+"""A clinic's day as the board shows it: columns of cards, and the times at which nobody works."""
 
 import datetime as dt
 import hashlib
@@ -10,52 +7,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from django.db.models import Q
-from django.urls import reverse
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from clinic.models import Absence, Clinic, Closure, Outage, Reservation, ResourceKind, Room, Shift, Therapist
-from courses.booking.calendars import period_masks, read_days, shift_masks, slot_of, span_mask, time_of
-from courses.booking.models import Session
-from courses.booking.transitions import PLACED, Status
-from courses.groups.models import ClassMeeting
+from clinic.models import Absence, Clinic, Closure, Outage, ResourceKind, Room, Shift, Therapist
+from courses.booking.calendars import Days, period_masks, read_days, shift_masks, slot_of, span_mask, time_of
 from courses.pages import dates
-from courses.pages.grid import MOST_LANES, MOST_STEPS
-from courses.pages.names import initials, short_name
-from courses.pages.statuses import TO_REPLACE, look_of, tint_of
+from courses.pages.cards import Card, read_cards
+from courses.pages.grid import MOST_LANES, MOST_STEPS, STEP_MINUTES
 
 BY_THERAPIST, BY_ROOM = "therapist", "room"
-SHOWN = sorted(PLACED | {Status.NO_SHOW, Status.NOT_TREATED})
 SLOTS_PER_HOUR = 12
 # Shown when a day has neither hours nor sessions.
 _USUAL_HOURS = (8, 18)
-
-
-@dataclass(slots=True)
-class Card:
-    """One appointment on the board: a session, or a class with all its seats. `label` says all that the card shows."""
-
-    key: str
-    url: str
-    label: str
-    starts_at: dt.datetime
-    ends_at: dt.datetime
-    span: str
-    who: str
-    initials: str
-    letters: str
-    procedure: str
-    count: str
-    therapist: str
-    room: str
-    device: str
-    tint: str
-    status: str
-    mark: str
-    word: str
-    to_replace: bool
-    therapist_id: int | None
-    room_id: int | None
-    place: str = ""
 
 
 @dataclass(slots=True)
@@ -75,6 +39,12 @@ class Column:
     blocks: list[Block]
     cards: list[Card]
 
+    @property
+    def items(self) -> list[tuple[str, SafeString]]:
+        """Grid classes and link of each card; in a room's column it names the specialist, else the room."""
+        is_room = self.key.startswith("r") and self.key != "rest"
+        return [(card.place, card.html(where=card.therapist if is_room else card.room)) for card in self.cards]
+
 
 @dataclass(slots=True)
 class Board:
@@ -91,177 +61,107 @@ class Board:
         return [(n * SLOTS_PER_HOUR + 1, f"{self.first_hour + n:02}:00") for n in range(self.hours)]
 
     @property
+    def shortest(self) -> int:
+        """Minutes of the shortest appointment; 30 where there is none."""
+        return min((card.slots * STEP_MINUTES for card in self.cards), default=30)
+
+    @property
     def digest(self) -> str:
         """Changes whenever anything that the board shows changes."""
         text = repr(
-            [(c.key, c.name, c.note, [b.place for b in c.blocks], [(k.label, k.place) for k in c.cards]) for c in self.columns]
+            [
+                (c.key, c.name, c.note, [b.place for b in c.blocks], [(k.label, k.place) for k in c.cards])
+                for c in self.columns
+            ]
         )
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def read_cards(clinic: Clinic, date: dt.date, *, now: dt.datetime) -> list[Card]:
-    """All cards of a local day, in order of time. Four statements. Expired holds are not there."""
-    start, end = read_day_bounds(clinic, date)
-    taken: dict[int, dict[str, int]] = defaultdict(dict)
-    rows = Reservation.objects.filter(
-        live=True,
-        starts_at__lt=end,
-        ends_at__gt=start,
-        appointment__clinic=clinic,
-        resource__kind__in=[ResourceKind.THERAPIST, ResourceKind.ROOM, ResourceKind.EQUIPMENT],
-    ).values_list("appointment_id", "resource__kind", "resource_id", "resource__therapist__short_name",
-                  "resource__therapist__full_name", "resource__room__name", "resource__equipment__name")
-    names: dict[int, str] = {}
-    for appointment, kind, resource, short, full, room, device in rows:
-        taken[appointment][kind] = resource
-        names[resource] = short or full or room or device or ""
-    sessions = (
-        Session.objects.filter(
-            appointment__live=True,
-            appointment__clinic=clinic,
-            appointment__starts_at__lt=end,
-            appointment__ends_at__gt=start,
-            status__in=SHOWN,
-        )
-        .filter(Q(held_until=None) | Q(held_until__gt=now))
-        .select_related("appointment", "course__patient", "course__procedure")
-        .order_by("appointment__starts_at", "pk")
-    )
-    seats: dict[int, list[Session]] = defaultdict(list)
-    cards: list[Card] = []
-    for session in sessions:
-        if session.seat is not None:
-            seats[session.appointment_id].append(session)
-        else:
-            cards.append(_session_card(session, taken[session.appointment_id], names))
-    meetings = ClassMeeting.objects.filter(
-        appointment__live=True, appointment__clinic=clinic, appointment__starts_at__lt=end, appointment__ends_at__gt=start
-    ).select_related("appointment", "group_class__procedure")
-    cards += [_meeting_card(m, seats[m.pk], taken[m.pk], names) for m in meetings]
-    return sorted(cards, key=lambda card: (card.starts_at, card.who, card.key))
-
-
-def read_day_bounds(clinic: Clinic, date: dt.date) -> tuple[dt.datetime, dt.datetime]:
-    """UTC moments at which a local day begins and ends."""
-    start = dt.datetime.combine(date, dt.time(), tzinfo=clinic.tz)
-    end = dt.datetime.combine(date + dt.timedelta(days=1), dt.time(), tzinfo=clinic.tz)
-    return start.astimezone(dt.UTC), end.astimezone(dt.UTC)
-
-
-def _session_card(session: Session, taken: dict[str, int], names: dict[int, str]) -> Card:
-    appointment, course = session.appointment, session.course
-    assert appointment is not None
-    look = look_of(session.status)
-    procedure, who = course.procedure.name, short_name(course.patient)
-    therapist_id, room_id = taken.get("therapist"), taken.get("room")
-    therapist, room, device = (names.get(taken.get(kind, 0), "") for kind in ("therapist", "room", "equipment"))
-    span = dates.span_text(appointment.starts_at, appointment.ends_at)
-    word = str(look.word)
-    counted = _("%(number)d of %(total)d") % {"number": session.number, "total": course.sessions_total}
-    day = dates.day_text(dates.local(appointment.starts_at).date(), year=False)
-    parts = [who, f"{procedure} {counted}", f"{day} {span}", therapist, room, device, word]
-    if session.to_replace:
-        parts.append(str(TO_REPLACE.word))
-    return Card(
-        key=f"s{session.pk}",
-        url=reverse("session", args=[session.pk]),
-        label=", ".join(part for part in parts if part),
-        starts_at=appointment.starts_at,
-        ends_at=appointment.ends_at,
-        span=span,
-        who=who,
-        initials=initials(course.patient),
-        letters=course.procedure.letters,
-        procedure=procedure,
-        count=f"{session.number}/{course.sessions_total}",
-        therapist=therapist,
-        room=room,
-        device=device,
-        tint=tint_of(course.procedure.category),
-        status=look.code,
-        mark=look.mark,
-        word=word,
-        to_replace=session.to_replace,
-        therapist_id=therapist_id,
-        room_id=room_id,
-    )
-
-
-def _meeting_card(meeting: ClassMeeting, sessions: list[Session], taken: dict[str, int], names: dict[int, str]) -> Card:
-    appointment, procedure = meeting.appointment, meeting.group_class.procedure
-    therapist_id, room_id = taken.get("therapist"), taken.get("room")
-    therapist, room = (names.get(taken.get(kind, 0), "") for kind in ("therapist", "room"))
-    span = dates.span_text(appointment.starts_at, appointment.ends_at)
-    sold = len([s for s in sessions if s.status in PLACED])
-    counted = _("%(taken)d of %(seats)d places taken") % {"taken": sold, "seats": appointment.seats}
-    day = dates.day_text(dates.local(appointment.starts_at).date(), year=False)
-    name = meeting.group_class.name
-    parts = [name, procedure.name, counted, f"{day} {span}", therapist, room]
-    return Card(
-        key=f"m{meeting.pk}",
-        url=reverse("meeting", args=[meeting.pk]),
-        label=", ".join(part for part in parts if part),
-        starts_at=appointment.starts_at,
-        ends_at=appointment.ends_at,
-        span=span,
-        who=name,
-        initials=name,
-        letters=procedure.letters,
-        procedure=procedure.name,
-        count=f"{sold}/{appointment.seats}",
-        therapist=therapist,
-        room=room,
-        device="",
-        tint=tint_of(procedure.category),
-        status="class",
-        mark="",
-        word=_("class"),
-        to_replace=any(s.to_replace for s in sessions),
-        therapist_id=therapist_id,
-        room_id=room_id,
-    )
-
-
 def read_board(clinic: Clinic, date: dt.date, *, by: str, now: dt.datetime) -> Board:
-    """The day in columns by therapist or by room. Nine statements."""
+    """The day in columns by therapist or by room. Thirteen statements."""
     cards = read_cards(clinic, date, now=now)
     days = read_days(clinic, date, date)
-    bounds = days.bounds()
-    inside = Q(starts_at__lt=bounds[1]) & (Q(ends_at=None) | Q(ends_at__gt=bounds[0]))
-    shut = [(0, c.starts_at, c.ends_at, c.reason or _("closed")) for c in Closure.objects.filter(inside, clinic=clinic)]
-    away: list[tuple[int, dt.datetime, dt.datetime | None, str]]
-    if by == BY_ROOM:
-        rooms = list(Room.objects.filter(clinic=clinic, is_active=True).select_related("resource"))
-        heads = [(room.pk, str(room), room.resource.capacity) for room in rooms]
-        works = {room.pk: days.open_masks[0] for room in rooms}
-        outages = Outage.objects.filter(inside, resource__kind=ResourceKind.ROOM, resource__in=[r.pk for r in rooms])
-        away = [(o.resource_id, o.starts_at, o.ends_at, o.reason or _("out of use")) for o in outages]
-        rest = _("No room")
-    else:
-        shifts = list(Shift.objects.filter(clinic=clinic, starts_on__lte=date).select_related("therapist"))
-        works = {pk: masks[0] for pk, masks in shift_masks(days, shifts).items()}
-        busy = {card.therapist_id for card in cards}
-        wanted = {pk for pk, mask in works.items() if mask} | busy
-        therapists = Therapist.objects.filter(pk__in=[pk for pk in wanted if pk]).select_related("resource")
-        heads = [(t.pk, str(t), t.resource.capacity) for t in therapists]
-        absences = Absence.objects.filter(inside, therapist__in=wanted - {None})
-        away = [(a.therapist_id, a.starts_at, a.ends_at, str(a.get_kind_display())) for a in absences]
-        rest = _("No specialist")
-    first, last = _hours([works.get(pk, 0) for pk, _name, _capacity in heads], cards)
+    crew = _read_rooms(clinic, days) if by == BY_ROOM else _read_therapists(clinic, days, cards)
+    start, end = days.bounds()
+    shut = [
+        _Away(None, closure.starts_at, closure.ends_at, closure.reason or _("closed"))
+        for closure in Closure.objects.filter(clinic=clinic, starts_at__lt=end, ends_at__gt=start)
+    ]
+    first, last = _hours([crew.works.get(pk, 0) for pk in crew.names], cards)
     frame = _Frame(first=first, last=last)
     by_column: dict[int | None, list[Card]] = defaultdict(list)
     for card in cards:
         by_column[card.room_id if by == BY_ROOM else card.therapist_id].append(card)
     columns = []
-    for pk, name, capacity in heads:
-        closures = [(pk, *rest_of) for _zero, *rest_of in shut]
-        own = [(starts, ends, text) for owner, starts, ends, text in [*away, *closures] if owner == pk]
-        blocks, note = _blocks(frame, works.get(pk, 0), [(period_masks(days, s, e).get(0, 0), text) for s, e, text in own])
-        columns.append(_column(frame, f"{by[0]}{pk}", name, note, capacity, blocks, by_column.pop(pk, [])))
-    left = [card for group in by_column.values() for card in group]
-    if left:
-        columns.append(_column(frame, "rest", rest, "", 1, [], sorted(left, key=lambda card: card.starts_at)))
-    return Board(date, columns, first // SLOTS_PER_HOUR, (last - first) // SLOTS_PER_HOUR, _now_row(frame, date, now), cards)
+    for pk, name in crew.names.items():
+        away = [
+            (period_masks(days, one.starts_at, one.ends_at).get(0, 0), one.text)
+            for one in [*crew.away, *shut]
+            if one.owner in (None, pk)
+        ]
+        blocks, note = _blocks(frame, crew.works.get(pk, 0), away)
+        cards_here = by_column.pop(pk, [])
+        columns.append(_column(frame, cards_here, key=f"{by[0]}{pk}", name=name, note=note, blocks=blocks))
+    if left := sorted((card for group in by_column.values() for card in group), key=lambda card: card.starts_at):
+        columns.append(_column(frame, left, key="rest", name=crew.rest, note="", blocks=[]))
+    return Board(
+        date=date,
+        columns=columns,
+        first_hour=first // SLOTS_PER_HOUR,
+        hours=(last - first) // SLOTS_PER_HOUR,
+        now_row=_now_row(frame, date, now),
+        cards=cards,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Away:
+    """A period in which `owner` (None: everyone) does not work, and the word for it."""
+
+    owner: int | None
+    starts_at: dt.datetime
+    ends_at: dt.datetime | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Crew:
+    """The columns: names in order, working hours as masks, absences; `rest` heads what belongs to none."""
+
+    names: dict[int, str]
+    works: dict[int, int]
+    away: list[_Away]
+    rest: str
+
+
+def _meets(days: Days) -> Q:
+    start, end = days.bounds()
+    return Q(starts_at__lt=end) & (Q(ends_at=None) | Q(ends_at__gt=start))
+
+
+def _read_rooms(clinic: Clinic, days: Days) -> _Crew:
+    names = {room.pk: str(room) for room in Room.objects.filter(clinic=clinic, is_active=True)}
+    outages = Outage.objects.filter(_meets(days), resource__kind=ResourceKind.ROOM, resource__in=names)
+    return _Crew(
+        names=names,
+        works=dict.fromkeys(names, days.open_masks[0]),
+        away=[_Away(o.resource_id, o.starts_at, o.ends_at, o.reason or _("out of use")) for o in outages],
+        rest=_("No room"),
+    )
+
+
+def _read_therapists(clinic: Clinic, days: Days, cards: list[Card]) -> _Crew:
+    """Whoever has a shift at this clinic that day, or a card."""
+    shifts = Shift.objects.filter(clinic=clinic, starts_on__lte=days.first)
+    works = {pk: masks[0] for pk, masks in shift_masks(days, shifts).items() if masks[0]}
+    wanted = set(works) | {card.therapist_id for card in cards if card.therapist_id}
+    absences = Absence.objects.filter(_meets(days), therapist__in=wanted)
+    return _Crew(
+        names={therapist.pk: str(therapist) for therapist in Therapist.objects.filter(pk__in=wanted)},
+        works=works,
+        away=[_Away(a.therapist_id, a.starts_at, a.ends_at, str(a.get_kind_display())) for a in absences],
+        rest=_("No specialist"),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,15 +177,10 @@ class _Frame:
         return f"r{start - self.first + 1} s{min(max(end - start, 1), MOST_STEPS)}"
 
 
-def _slots(card: Card) -> tuple[int, int]:
-    starts, ends = dates.local(card.starts_at), dates.local(card.ends_at)
-    start = slot_of(starts.time())
-    length = -(-int((card.ends_at - card.starts_at).total_seconds()) // 300)
-    return start, start + length if ends.date() == starts.date() else 288
-
-
 def _hours(masks: Iterable[int], cards: Iterable[Card]) -> tuple[int, int]:
-    spans = [(_lowest(mask), mask.bit_length()) for mask in masks if mask] + [_slots(card) for card in cards]
+    spans = [(_lowest(mask), mask.bit_length()) for mask in masks if mask] + [
+        (card.first_slot, card.first_slot + card.slots) for card in cards
+    ]
     spans = [(s, e) for s, e in spans if e - s < 24 * SLOTS_PER_HOUR]
     if not spans:
         return _USUAL_HOURS[0] * SLOTS_PER_HOUR, _USUAL_HOURS[1] * SLOTS_PER_HOUR
@@ -324,14 +219,12 @@ def _blocks(frame: _Frame, works: int, away: Sequence[tuple[int, str]]) -> tuple
     return blocks, ", ".join(dict.fromkeys(notes))
 
 
-def _column(
-    frame: _Frame, key: str, name: str, note: str, capacity: int, blocks: list[Block], cards: list[Card]
-) -> Column:
+def _column(frame: _Frame, cards: list[Card], *, key: str, name: str, note: str, blocks: list[Block]) -> Column:
     """Cards that meet in time stand side by side in lanes, as many as are needed."""
     free_from: list[int] = []
     lane_of = []
     for card in cards:
-        start, end = _slots(card)
+        start, end = card.first_slot, card.first_slot + card.slots
         lane = next((n for n, free in enumerate(free_from) if free <= start), None)
         if lane is None:
             lane = len(free_from)
@@ -340,7 +233,7 @@ def _column(
         lane_of.append(min(lane, MOST_LANES - 1))
     lanes = min(max(len(free_from), 1), MOST_LANES)
     for card, lane in zip(cards, lane_of, strict=True):
-        start, end = _slots(card)
+        start, end = card.first_slot, card.first_slot + card.slots
         wide = f" l{lane + 1}" if lanes > 1 else ""
         card.place = frame.place(start, end) + wide + (" short" if end - start < 4 else "")
     return Column(key=key, name=name, note=note, lanes=lanes, blocks=blocks, cards=cards)

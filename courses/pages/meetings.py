@@ -15,14 +15,18 @@ from courses.pages.permissions import PageRequest, page
 def meeting(request: PageRequest, pk: int) -> HttpResponse:
     clinics = request.user.clinic_ids(Permission.VIEW_CALENDAR)
     one = (
-        ClassMeeting.objects.select_related("appointment", "group_class__procedure", "group_class__instructor", "group_class__room")
+        ClassMeeting.objects.select_related(
+            "appointment", "group_class__procedure", "group_class__instructor", "group_class__room"
+        )
         .filter(pk=pk, group_class__clinic__in=clinics)
         .first()
     )
     if one is None:
         raise NotFound
     sessions = list(
-        Session.objects.filter(appointment=one.appointment, status__in=sorted(PLACED | {Status.NO_SHOW, Status.NOT_TREATED}))
+        Session.objects.filter(
+            appointment=one.appointment, status__in=sorted(PLACED | {Status.NO_SHOW, Status.NOT_TREATED})
+        )
         .select_related("course__patient", "course__procedure")
         .order_by("seat", "pk")
     )

@@ -5,13 +5,14 @@ from clinic.models import Patient
 
 def short_name(patient: Patient) -> str:
     """Ivanova A.; the full name where it is not known in parts."""
-    if patient.family_name and patient.given_name:
-        return f"{patient.family_name} {patient.given_name[0]}."
-    return patient.full_name
+    return short_name_of(patient.family_name, patient.given_name, patient.full_name)
 
 
-def initials(patient: Patient) -> str:
+def short_name_of(family: str, given: str, full: str) -> str:
+    return f"{family} {given[0]}." if family and given else full
+
+
+def initials_of(family: str, given: str, full: str) -> str:
     """I. A., for paper that others may see."""
-    parts = [patient.family_name, patient.given_name]
-    letters = [part[0] for part in parts if part] or [part[0] for part in patient.full_name.split()[:2]]
-    return " ".join(f"{letter}." for letter in letters)
+    parts = [part for part in (family, given) if part] or full.split()[:2]
+    return " ".join(f"{part[0]}." for part in parts)

@@ -120,7 +120,13 @@ def course_new(request: PageRequest, pk: int) -> HttpResponse:
             return redirect("plan", pk=plan.pk)
         except Invalid as refused:
             error = refused
-    context = {"patient": patient, "lines": lines, "form": wishes, "error": error, "to_plan": _waiting(request, patient)}
+    context = {
+        "patient": patient,
+        "lines": lines,
+        "form": wishes,
+        "error": error,
+        "to_plan": _waiting(request, patient),
+    }
     return render(request, "pages/course_new.html", context, status=422 if request.method == "POST" else 200)
 
 

@@ -1,11 +1,9 @@
 """Finding a patient, adding one, and the patient's page."""
 
 from django import forms
-from django.contrib import messages
-from django.db.models import Prefetch
+from django.db.models import Prefetch, QuerySet, prefetch_related_objects
 from django.http import HttpResponse
-from django.shortcuts import redirect, render
-from django.utils.translation import gettext as _
+from django.shortcuts import render
 from django.utils.translation import gettext_lazy
 
 from clinic.models import Patient
@@ -41,8 +39,6 @@ def patients(request: PageRequest) -> HttpResponse:
 
 
 def _with_phones(found: list[Patient]) -> list[Patient]:
-    from django.db.models import prefetch_related_objects
-
     prefetch_related_objects(found, "phones")
     return found
 
@@ -83,9 +79,11 @@ def patient(request: PageRequest, pk: int) -> HttpResponse:
     return render(request, "pages/patient.html", context)
 
 
-def counted_courses(courses: "forms.models.QuerySet[Course]") -> list[Course]:  # type: ignore[name-defined]
+def counted_courses(courses: QuerySet[Course]) -> list[Course]:
     """Courses with `done`, `booked` and `unplaced`: how many sessions are done, have a time, or have none."""
-    found = list(courses.select_related("procedure", "clinic").prefetch_related("sessions").order_by("-created_at", "-pk"))
+    found = list(
+        courses.select_related("procedure", "clinic").prefetch_related("sessions").order_by("-created_at", "-pk")
+    )
     for course in found:
         statuses = [session.status for session in course.sessions.all()]
         course.done = course.done_before + sum(s in DONE for s in statuses)  # type: ignore[attr-defined]
@@ -97,9 +95,14 @@ def counted_courses(courses: "forms.models.QuerySet[Course]") -> list[Course]:  
 class PatientForm(forms.Form):
     """A new card. Names in one line, as the person says them: many do not come in Western parts."""
 
-    full_name = forms.CharField(label=gettext_lazy("Full name"), max_length=200, help_text=gettext_lazy("Family name first"))
+    full_name = forms.CharField(
+        label=gettext_lazy("Full name"), max_length=200, help_text=gettext_lazy("Family name first")
+    )
     phone = forms.CharField(
-        label=gettext_lazy("Phone"), max_length=32, required=False, help_text=gettext_lazy("With country code: +48 22 123 45 67")
+        label=gettext_lazy("Phone"),
+        max_length=32,
+        required=False,
+        help_text=gettext_lazy("With country code: +48 22 123 45 67"),
     )
     birth_date = DateField(label=gettext_lazy("Date of birth"), required=False)
     sex = forms.ChoiceField(label=gettext_lazy("Sex"), choices=[("", "—"), *Sex.choices], required=False)

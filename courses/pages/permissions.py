@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, cast
 
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponseBase
@@ -32,16 +32,16 @@ class PageRequest(HttpRequest):
     now: dt.datetime
 
 
-type_of_view = Callable[..., HttpResponseBase]
+View = Callable[..., HttpResponseBase]
 
 
-def page(permission: Permission | str, *, methods: tuple[str, ...] = ("GET", "HEAD")) -> Callable[[type_of_view], type_of_view]:
+def page(permission: Permission | str, *, methods: tuple[str, ...] = ("GET", "HEAD")) -> Callable[[View], View]:
     """Let a view run for members of staff who hold `permission` (MEMBER: any role) in a clinic, in that clinic's zone.
 
     Raises NotFound for users without any role, NotAllowed for those whose roles lack the permission.
     """
 
-    def decorate(view: type_of_view) -> type_of_view:
+    def decorate(view: View) -> View:
         @wraps(view)
         def checked(request: PageRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             request.clinic = current_clinic(request, permission)
@@ -56,7 +56,7 @@ def page(permission: Permission | str, *, methods: tuple[str, ...] = ("GET", "HE
     return decorate
 
 
-def open_page(view: type_of_view) -> type_of_view:
+def open_page(view: View) -> View:
     """Let anyone open a page, signed in or not."""
     opened = login_not_required(view)
     opened.required_permission = ANYONE  # type: ignore[attr-defined]
@@ -65,8 +65,7 @@ def open_page(view: type_of_view) -> type_of_view:
 
 def current_clinic(request: HttpRequest, permission: Permission | str = MEMBER) -> Clinic:
     """The clinic the user chose, if the permission is held there, else the first one where it is."""
-    user = request.user
-    assert isinstance(user, User)
+    user = cast(User, request.user)  # LoginRequiredMiddleware lets nobody else come this far
     own = {m.clinic_id: m.clinic for m in user.cached_memberships()}
     if not own:
         raise NotFound

@@ -13,15 +13,12 @@ from django.utils.translation import ngettext
 from clinic.errors import Conflict, Invalid, NotFound, PlaceTaken
 from clinic.models import Clinic, Therapist
 from clinic.permissions import Permission
+from courses.booking import sentences
 from courses.booking.access import course_for, plan_for
 from courses.booking.bookings import book_plan
 from courses.booking.holds import hold_plan, release_hold, renew_hold
 from courses.booking.models import Course, Plan, Session
 from courses.booking.proposals import propose_plan
-try:
-    from courses.booking import sentences
-except ImportError:
-    sentences = None
 from courses.booking.transitions import Status
 from courses.pages.dates import moment_text
 from courses.pages.errors import error_page
@@ -38,7 +35,9 @@ def together_with(course: Course) -> list[Course]:
     courses = Course.objects.filter(status__in=PLANNABLE, sessions__status=Status.UNPLACED)
     courses = courses.filter(programme=course.programme) if course.programme_id else courses.filter(pk=course.pk)
     return list(
-        courses.distinct().select_related("clinic", "patient", "procedure", "programme__referral").order_by("line_number", "pk")
+        courses.distinct()
+        .select_related("clinic", "patient", "procedure", "programme__referral")
+        .order_by("line_number", "pk")
     )
 
 
@@ -130,7 +129,9 @@ def plan_again(request: PageRequest, pk: int) -> HttpResponse:
     not_before = one.request.get("not_before")
     moving = list(Session.objects.filter(pk__in=one.request.get("moving", [])).select_related("course", "appointment"))
     fresh = propose_plan(
-        courses=list(one.courses.select_related("clinic", "patient", "procedure", "programme").order_by("line_number", "pk")),
+        courses=list(
+            one.courses.select_related("clinic", "patient", "procedure", "programme").order_by("line_number", "pk")
+        ),
         by=request.user,
         now=request.now,
         profile=profile,
@@ -191,7 +192,9 @@ def plan_book(request: PageRequest, pk: int) -> HttpResponse:
 def _lost(request: PageRequest, one: Plan, lost: PlaceTaken) -> HttpResponse:
     """A lost race: which times went, and the way to the fresh plan."""
     taken = [item for item in lost.details.get("taken", []) if isinstance(item, dict)]
-    texts = [f"{line.course.procedure}, {moment_text(line.starts_at)}, {line.therapist}" for line in read_lines(one, taken)]
+    texts = [
+        f"{line.course.procedure}, {moment_text(line.starts_at)}, {line.therapist}" for line in read_lines(one, taken)
+    ]
     return error_page(request, lost, taken=texts, fresh_plan=lost.details.get("fresh_plan"))
 
 

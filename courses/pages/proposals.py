@@ -5,17 +5,15 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from django.utils import dateformat
 from django.utils.translation import gettext as _
 
 from clinic.models import Equipment, Room, Therapist
+from courses.booking import sentences
 from courses.booking.models import Course, Plan, Session
-try:
-    from courses.booking import sentences
-except ImportError:
-    sentences = None
 from courses.pages.dates import local
 
 
@@ -131,7 +129,7 @@ def summary_of(lines: list[Line]) -> dict[str, Any]:
     """First and last day, visits, specialists, and the longest time without a visit."""
     days = days_of(lines)
     therapists = sorted({line.therapist for line in lines if line.therapist})
-    holes = [(later.date - earlier.date).days for earlier, later in zip(days, days[1:], strict=False)]
+    holes = [(later.date - earlier.date).days for earlier, later in pairwise(days)]
     usual: dict[str, int] = defaultdict(int)
     for day in days:
         usual[local(day.lines[0].starts_at).strftime("%H:%M")] += 1

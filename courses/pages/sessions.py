@@ -42,19 +42,58 @@ class Verb:
     permission: Permission
     act: Callable[..., Session]
     needs_reason: bool = False
-    done: Promise = gettext_lazy("Saved.")
 
 
 VERBS = {
     verb.name: verb
     for verb in (
-        Verb("confirm", Status.CONFIRMED, pgettext_lazy("button", "Confirmed by patient"), Permission.BOOK, attendance.confirm_session),
-        Verb("arrive", Status.ARRIVED, pgettext_lazy("button", "Arrived"), Permission.CHECK_IN, attendance.arrive_session),
-        Verb("start", Status.IN_TREATMENT, pgettext_lazy("button", "Start treatment"), Permission.TREAT, attendance.start_session),
-        Verb("complete", Status.COMPLETED, pgettext_lazy("button", "Done as planned"), Permission.TREAT, attendance.complete_session),
-        Verb("stop-early", Status.STOPPED_EARLY, pgettext_lazy("button", "Stopped early"), Permission.TREAT, attendance.stop_session_early, needs_reason=True),
-        Verb("not-treated", Status.NOT_TREATED, pgettext_lazy("button", "Not treated"), Permission.TREAT, attendance.mark_not_treated, needs_reason=True),
-        Verb("no-show", Status.NO_SHOW, pgettext_lazy("button", "Did not come"), Permission.CHECK_IN, attendance.mark_no_show),
+        Verb(
+            "confirm",
+            Status.CONFIRMED,
+            pgettext_lazy("button", "Confirmed by patient"),
+            Permission.BOOK,
+            attendance.confirm_session,
+        ),
+        Verb(
+            "arrive", Status.ARRIVED, pgettext_lazy("button", "Arrived"), Permission.CHECK_IN, attendance.arrive_session
+        ),
+        Verb(
+            "start",
+            Status.IN_TREATMENT,
+            pgettext_lazy("button", "Start treatment"),
+            Permission.TREAT,
+            attendance.start_session,
+        ),
+        Verb(
+            "complete",
+            Status.COMPLETED,
+            pgettext_lazy("button", "Done as planned"),
+            Permission.TREAT,
+            attendance.complete_session,
+        ),
+        Verb(
+            "stop-early",
+            Status.STOPPED_EARLY,
+            pgettext_lazy("button", "Stopped early"),
+            Permission.TREAT,
+            attendance.stop_session_early,
+            needs_reason=True,
+        ),
+        Verb(
+            "not-treated",
+            Status.NOT_TREATED,
+            pgettext_lazy("button", "Not treated"),
+            Permission.TREAT,
+            attendance.mark_not_treated,
+            needs_reason=True,
+        ),
+        Verb(
+            "no-show",
+            Status.NO_SHOW,
+            pgettext_lazy("button", "Did not come"),
+            Permission.CHECK_IN,
+            attendance.mark_no_show,
+        ),
     )
 }
 
@@ -66,7 +105,9 @@ class ReasonForm(forms.Form):
 class CancelForm(forms.Form):
     reason = forms.CharField(label=gettext_lazy("Reason"), max_length=300, required=False)
     by_clinic = forms.BooleanField(
-        label=gettext_lazy("The clinic cancels"), required=False, help_text=gettext_lazy("Then it never counts as used.")
+        label=gettext_lazy("The clinic cancels"),
+        required=False,
+        help_text=gettext_lazy("Then it never counts as used."),
     )
 
 
@@ -163,7 +204,9 @@ def session_move(request: PageRequest, pk: int) -> HttpResponse:
     one = session_for(request.user, Permission.BOOK, pk)
     if one.status not in PLANNED or one.appointment is None:
         raise Conflict(_("Only a planned session can be moved."))
-    therapists = list(Therapist.objects.filter(qualifications__procedure=one.course.procedure, is_active=True).distinct())
+    therapists = list(
+        Therapist.objects.filter(qualifications__procedure=one.course.procedure, is_active=True).distinct()
+    )
     rooms = list(Room.objects.filter(clinic=one.course.clinic, is_active=True))
     here = local(one.appointment.starts_at)
     initial = {"date": here.date(), "time": here.time(), "version": one.version}
@@ -205,8 +248,7 @@ def _move(request: PageRequest, one: Session, data: dict[str, Any]) -> HttpRespo
         by=request.user,
         now=request.now,
     )
-    assert moved.appointment is not None
-    messages.success(request, _("Moved to %(time)s.") % {"time": moment_text(moved.appointment.starts_at)})
+    messages.success(request, _("Moved to %(time)s.") % {"time": moment_text(wanted)})
     return redirect("session", pk=moved.pk)
 
 
@@ -229,8 +271,14 @@ def _by_day(starts: list[Any], therapists: dict[int, Therapist]) -> list[dict[st
         slots = days.setdefault(here.date(), [])
         if len(slots) < MOST_A_DAY:
             who = therapists.get(start.therapist_id)
-            slots.append({"time": clock(start.starts_at), "therapist": start.therapist_id or "", "name": str(who or ""),
-                          "room": start.room_id or ""})
+            slots.append(
+                {
+                    "time": clock(start.starts_at),
+                    "therapist": start.therapist_id or "",
+                    "name": str(who or ""),
+                    "room": start.room_id or "",
+                }
+            )
     return [{"date": date, "text": day_text(date), "slots": slots} for date, slots in days.items()]
 
 

@@ -47,14 +47,18 @@ class WishesForm(forms.Form):
     window_from = TimeField(label=gettext_lazy("Not earlier than"), required=False)
     window_until = TimeField(label=gettext_lazy("Ends by"), required=False)
     window_strength = forms.ChoiceField(label=gettext_lazy("This part of the day"), choices=_STRENGTHS)
-    preferred_therapist = forms.TypedChoiceField(label=gettext_lazy("Specialist"), coerce=int, empty_value=None, required=False)
+    preferred_therapist = forms.TypedChoiceField(
+        label=gettext_lazy("Specialist"), coerce=int, empty_value=None, required=False
+    )
     therapist_strength = forms.ChoiceField(label=gettext_lazy("This specialist"), choices=_STRENGTHS)
     therapist_gender = forms.ChoiceField(
         label=gettext_lazy("Specialist's sex"), choices=[("", gettext_lazy("any")), *Sex.choices], required=False
     )
     profile = forms.ChoiceField(label=gettext_lazy("What matters most"), choices=PROFILES)
 
-    def __init__(self, data: Any = None, *, courses: Sequence[Course] = (), therapists: Sequence[Therapist] = ()) -> None:
+    def __init__(
+        self, data: Any = None, *, courses: Sequence[Course] = (), therapists: Sequence[Therapist] = ()
+    ) -> None:
         super().__init__(data, initial=_initial(courses))
         self.fields["weekdays"].choices = [(n, weekday_name(n)) for n in range(1, 8)]  # type: ignore[attr-defined]
         people = [("", _("any")), *((t.pk, str(t)) for t in therapists)]
