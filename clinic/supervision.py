@@ -81,17 +81,21 @@ def supervised(services: Sequence[Service], environment: Mapping[str, str]) -> I
 def keep_running(services: Sequence[Service], environment: Mapping[str, str]) -> None:
     """Watch until a signal raises KeyboardInterrupt. Raises SupervisionError when one dies again and again."""
     while True:
-        for service in services:
-            if not service.has_ended():
-                continue
-            now = time.monotonic()
-            while service.restarts and service.restarts[0] < now - 60:
-                service.restarts.popleft()
-            if len(service.restarts) >= RESTARTS_A_MINUTE:
-                raise SupervisionError(f"{service.name} keeps ending. The end of {service.log}:\n{service.tail()}")
-            service.restarts.append(now)
-            service.start(environment)
+        restart_ended(services, environment, now=time.monotonic())
         time.sleep(0.25)
+
+
+def restart_ended(services: Sequence[Service], environment: Mapping[str, str], *, now: float) -> None:
+    """Start again what has ended by `now`, a monotonic time. Raises SupervisionError at one too many."""
+    for service in services:
+        if not service.has_ended():
+            continue
+        while service.restarts and service.restarts[0] < now - 60:
+            service.restarts.popleft()
+        if len(service.restarts) >= RESTARTS_A_MINUTE:
+            raise SupervisionError(f"{service.name} keeps ending. The end of {service.log}:\n{service.tail()}")
+        service.restarts.append(now)
+        service.start(environment)
 
 
 def wait_for_page(url: str, service: Service) -> None:

@@ -42,8 +42,11 @@ class Account:
 def default_state(project: Path, name: str) -> Path:
     """The state folder called `name` of the project that lies in `project`.
 
-    In the project's own `.local/`, except under root, whose servers run as nobody and so rarely reach that folder.
+    Within CLINIC_STATE where that is set. Else in the project's own `.local/`, except under root, whose servers run as
+    nobody and so rarely reach that folder.
     """
+    if chosen := os.environ.get("CLINIC_STATE"):
+        return Path(chosen).resolve() / name
     if os.geteuid() != 0:
         return project / ".local" / name
     key = quote(str(project.resolve()).strip("/").replace("/", "-"), safe="-")
