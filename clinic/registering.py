@@ -36,8 +36,8 @@ _OLDEST = dt.date(1900, 1, 1)
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z]{2,4})?")
 _MOST_PHONES = 10
 _MOST_NOTE = 10_000
-# A patronymic left out, a letter wrong; not another given name beside the same family name.
-_SIMILAR_NAME = 88
+# One letter wrong in a word of six; Olga and Oleg are less alike.
+_SIMILAR_NAME = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +189,7 @@ def possible_duplicates(
         cards = cards.exclude(pk=besides.pk)
     found = []
     for card in cards:
-        likeness = fuzz.token_set_ratio(name, fold(card.full_name)) if len(name.split()) > 1 else 0
+        likeness = _likeness(name.split(), fold(card.full_name).split())
         same_birth = birth_date is not None and card.birth_date == birth_date
         other_birth = birth_date is not None and card.birth_date is not None and not same_birth
         same_phone = any(str(phone.number) in numbers for phone in card.phones.all())
@@ -197,6 +197,14 @@ def possible_duplicates(
         if agreements >= 2 or (likeness == 100 and not other_birth):
             found.append((-agreements, -likeness, card.pk, card))
     return [card for *_order, card in sorted(found, key=lambda hit: hit[:3])][:limit]
+
+
+def _likeness(one: list[str], other: list[str]) -> float:
+    """How alike two names are, 0 to 100: their least alike words, in any order; a patronymic may be left out."""
+    fewer, more = sorted((one, other), key=len)
+    if len(fewer) < 2:
+        return 0
+    return min(max(fuzz.ratio(word, candidate) for candidate in more) for word in fewer)
 
 
 # --- What is accepted -----------------------------------------------------------------------------------------------
