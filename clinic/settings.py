@@ -221,7 +221,6 @@ STORAGES = {
         )
     },
 }
-MEDIA_ROOT = env.str("MEDIA_ROOT", default=str(BASE_DIR / ".local" / "media"))
 
 # --- REST API -------------------------------------------------------------------------------------------------------
 
