@@ -17,8 +17,11 @@ ROWS = [["key", "name", "note"], ["1", "Анна", "первая\nвторая"]
 def encode(rows: list[list[str]], *, delimiter: str, line_end: str, encoding: str, bom: bytes = b"") -> bytes:
     stream = io.StringIO()
     # csv quotes a line feed only where its own line ends have one.
-    quoting = csv.QUOTE_MINIMAL if "\n" in line_end else csv.QUOTE_ALL
-    csv.writer(stream, delimiter=delimiter, lineterminator=line_end, quoting=quoting).writerows(rows)
+    if "\n" in line_end:
+        writer = csv.writer(stream, delimiter=delimiter, lineterminator=line_end)
+    else:
+        writer = csv.writer(stream, delimiter=delimiter, lineterminator=line_end, quoting=csv.QUOTE_ALL)
+    writer.writerows(rows)
     return bom + stream.getvalue().encode(encoding)
 
 
