@@ -14,7 +14,7 @@ from icalendar import Event, vCalAddress, vText
 from notifications import texts, zones
 from notifications.snapshots import VisitSnapshot
 
-PRODID = "-//Clinic courses//Visits//EN"
+PRODID = "-//Clinic//Visits//EN"
 
 
 class Method(StrEnum):

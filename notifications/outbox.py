@@ -127,11 +127,11 @@ class _Announcement:
             self._mail_standing(visit, told)
         elif told.heard is None and not in_summary:
             self._call(Kind.INVITATION, visit, self.settled)
-        elif told.heard is not None and not visit.tells_the_same_as(told.heard):
+        elif told.heard is not None and not (told.is_sure and visit.tells_the_same_as(told.heard)):
             self._call(Kind.CHANGE, visit, self.settled)
 
     def _tell_cancelled(self, visit: VisitSnapshot, told: _Told) -> None:
-        if told.heard is None or told.heard.cancelled or told.heard.starts_at <= self.now:
+        if told.heard is None or told.heard.starts_at <= self.now or (told.heard.cancelled and told.is_sure):
             return
         by_mail = told.calendar or (told.heard if told.by_summary_mail else None)
         if self.recipient.channel != Channel.EMAIL or by_mail is None:
@@ -146,7 +146,7 @@ class _Announcement:
         self._mail(Kind.CANCELLATION, visit, due_at, by_mail.starts_at, told)
 
     def _mail_standing(self, visit: VisitSnapshot, told: _Told) -> None:
-        if told.calendar is not None and visit.tells_the_same_as(told.calendar):
+        if told.calendar is not None and told.calendar_is_sure and visit.tells_the_same_as(told.calendar):
             return
         kind = Kind.INVITATION if told.heard is None or told.heard.cancelled else Kind.CHANGE
         starts = [visit.starts_at, *([told.calendar.starts_at] if told.calendar else [])]
@@ -283,14 +283,18 @@ class _Told:
     """What a patient has been told about one visit: by mail, by phone, in a summary.
 
     request: the last REQUEST that may have reached the patient's calendar
-    calendar: the visit as that calendar holds it, None where it holds none
-    heard: the visit as the patient last heard of it, None when never
+    calendar: the visit as that calendar may hold it, None where it surely holds none
+    heard: the visit as the patient may last have heard of it, None when never
+    calendar_is_sure, is_sure: the last mail, the last news, has arrived, or is on its way and nothing will stop it; not
+        one that was claimed, then withdrawn, of which nobody knows whether it arrived
     by_summary_mail: what was heard came only in a summary by mail
     """
 
     request: Message | None = None
     calendar: VisitSnapshot | None = None
     heard: VisitSnapshot | None = None
+    calendar_is_sure: bool = False
+    is_sure: bool = False
     by_summary_mail: bool = False
 
     @classmethod
@@ -299,22 +303,27 @@ class _Told:
         mails = sorted((m for m in news if m.channel == Channel.EMAIL), key=lambda m: m.revision)
         requests = [message for message in mails if message.kind != Kind.CANCELLATION]
         calendar = None
-        if mails and mails[-1].kind != Kind.CANCELLATION:
-            calendar = mails[-1].visits_by_uid()[uid]
-        heard: list[tuple[int, bool, VisitSnapshot]] = []
-        for message in news:
-            visit = message.visits_by_uid()[uid]
-            heard.append((visit.sequence, False, visit))
-        for message in summaries:
-            if message.may_have_reached:
-                held = message.visits_by_uid()
-                if uid in held:
-                    heard.append((held[uid].sequence, message.channel == Channel.EMAIL, held[uid]))
+        if requests and not (mails[-1].kind == Kind.CANCELLATION and _is_certain(mails[-1])):
+            calendar = requests[-1].visits_by_uid()[uid]
+        heard = [(message.visits_by_uid()[uid], message) for message in news]
+        reached = [(message.visits_by_uid(), message) for message in summaries if message.may_have_reached]
+        heard += [(held[uid], message) for held, message in reached if uid in held]
         if not heard:
             return cls()
         # Of the same revision, the news itself counts, not the summary that repeats it.
-        _, by_summary_mail, last = max(heard, key=lambda entry: (entry[0], not entry[1]))
-        return cls(requests[-1] if requests else None, calendar, last, by_summary_mail)
+        last, message = max(heard, key=lambda entry: (entry[0].sequence, entry[1].kind != Kind.SUMMARY))
+        return cls(
+            request=requests[-1] if requests else None,
+            calendar=calendar,
+            heard=last,
+            calendar_is_sure=bool(mails) and _is_certain(mails[-1]),
+            is_sure=_is_certain(message),
+            by_summary_mail=message.kind == Kind.SUMMARY and message.channel == Channel.EMAIL,
+        )
+
+
+def _is_certain(message: Message) -> bool:
+    return message.status in (Status.SENT, Status.LEASED)
 
 
 def sender_address(clinic: Clinic) -> str:

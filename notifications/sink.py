@@ -14,6 +14,7 @@ import sys
 from dataclasses import dataclass
 from datetime import datetime
 from email import message_from_bytes, policy
+from email.header import decode_header, make_header
 from email.message import EmailMessage
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -49,19 +50,25 @@ def list_mails(directory: Path | str, *, limit: int | None = None) -> list[Store
 def read_mail(path: Path) -> StoredMail:
     """One stored mail. Raises FileNotFoundError."""
     mail = message_from_bytes(path.read_bytes(), policy=policy.default)
+    headers = {name.lower(): read_header(value) for name, value in mail.raw_items()}
     calendar = next((part for part in mail.walk() if part.get_content_type() == "text/calendar"), None)
     return StoredMail(
         number=int(path.stem),
-        sent_at=parsedate_to_datetime(mail["Date"]),
-        sender=str(mail["From"]),
-        recipient=str(mail["To"]),
-        subject=str(mail["Subject"]),
+        sent_at=parsedate_to_datetime(headers["date"]),
+        sender=headers["from"],
+        recipient=headers["to"],
+        subject=headers["subject"],
         text=_body(mail, "plain"),
         html=_body(mail, "html"),
         calendar=calendar.get_content() if calendar else None,
         method=str(calendar.get_param("method")) if calendar else None,
-        message_id=str(mail["Message-ID"]),
+        message_id=headers["message-id"],
     )
+
+
+def read_header(value: str) -> str:
+    """A raw header decoded; the library's parser of addresses leaves blanks inside a long encoded name."""
+    return str(make_header(decode_header(value.replace("\r\n", "").replace("\n", ""))))
 
 
 def _body(mail: EmailMessage, subtype: str) -> str:

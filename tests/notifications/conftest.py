@@ -69,8 +69,12 @@ def make_visit(start: datetime = NOW + timedelta(days=7), **fields: Any) -> Visi
 @pytest.fixture
 def mail_server(tmp_path: Path, settings: Settings) -> Iterator[MailServer]:
     with running_mail_server(tmp_path / "mails") as server:
-        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", server.port
-        settings.EMAIL_HOST_USER = settings.EMAIL_HOST_PASSWORD = ""
-        settings.EMAIL_USE_TLS = settings.EMAIL_USE_SSL = False
+        use_mail_server(settings, server)
         yield server
+
+
+def use_mail_server(settings: Settings, server: MailServer) -> None:
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", server.port
+    settings.EMAIL_HOST_USER = settings.EMAIL_HOST_PASSWORD = ""
+    settings.EMAIL_USE_TLS = settings.EMAIL_USE_SSL = False
