@@ -35,15 +35,11 @@ class Waiting:
 
 def waiting_prescriptions(clinic: Clinic) -> list[Waiting]:
     """All imported prescriptions, in order of the day they must be finished by, then of the file."""
-    imported = ImportedRecord.objects.filter(clinic=clinic, noun="prescription").order_by("pk")
-    programmes = {
-        programme.referral_id: programme
-        for programme in Programme.objects.filter(clinic=clinic).select_related("referral")
-        if programme.referral_id
-    }
+    imported = ImportedRecord.objects.filter(clinic=clinic, noun="programme").order_by("pk")
+    finish_by = dict(Programme.objects.filter(clinic=clinic).values_list("pk", "referral__finish_by"))
     last = clinic.book_until or dt.date.max
-    ordered = sorted(imported, key=lambda row: programmes[row.object_id].referral.finish_by or last)
-    return [Waiting(row.key, programmes[row.object_id].pk) for row in ordered]
+    ordered = sorted(imported, key=lambda row: finish_by[row.object_id] or last)
+    return [Waiting(row.key, row.object_id) for row in ordered]
 
 
 def book_prescriptions(
@@ -104,7 +100,7 @@ def _outcome(client: Client, clinic: Clinic, names: Names, one: Waiting, plan: d
 
 
 def _session(clinic: Clinic, names: Names, row: dict[str, Any]) -> BookedSession:
-    line = names.of("prescription_line", row["course"])
+    line = names.of("line", row["course"])
     assert line is not None  # noqa: S101 - every course of a prescription comes from one of its lines
     return BookedSession(
         line=line,

@@ -163,11 +163,13 @@ class Books:
         return max((sum(t.weight for t in during if t.start <= m < t.end) for m in moments), default=0)
 
 
-def unlike_expected(folder: Path, outcome: dict[str, Any]) -> list[str]:
-    """Where the outcome differs from expected.csv: booked or not, and the reason."""
+def unlike_expected(expected: Path, outcome: dict[str, Any]) -> list[str]:
+    """Where the outcome differs from the file of expected answers: booked or not, and the reason."""
     found = {entry["prescription"]: entry for entry in outcome["prescriptions"]}
     wrong = []
-    for row in Files(folder).rows("expected.csv"):
+    with expected.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
         entry = found.pop(row["prescription_id"], None)
         if entry is None:
             wrong.append(f"{row['prescription_id']}: missing")
@@ -194,6 +196,11 @@ def broken_musts(folder: Path, outcome: dict[str, Any]) -> list[str]:
                 books.add(s, patient, procedure, s["line"])
     for entry in booked:
         broken += [f"{entry['prescription']} {sentence}" for sentence in _check_prescription(files, books, entry)]
+    broken += [
+        f"{class_id} {start} is overfull: {count} people"
+        for (class_id, start), count in books.seats.items()
+        if count > int(files.classes[class_id]["capacity"]) and start.date() >= FIRST_DAY
+    ]
     return broken
 
 
@@ -336,19 +343,3 @@ def _check_class(files: Files, line: Row, sessions: list[dict[str, Any]]) -> lis
     if any(s["therapist"] != row["instructor_id"] or s["room"] != row["room_id"] for s in sessions):
         broken.append("another instructor or hall than the class has")
     return broken
-
-
-def overfull_classes(folder: Path, outcome: dict[str, Any]) -> list[str]:
-    """Meetings with more people than seats, files and run together."""
-    files = Files(folder)
-    books = Books(files)
-    for entry in outcome["prescriptions"]:
-        patient = files.prescriptions[entry["prescription"]]["patient_id"]
-        for s in entry["sessions"]:
-            if s["class"]:
-                books.add_to_class(s["class"], datetime.fromisoformat(s["start"]), patient, s["line"])
-    return [
-        f"{class_id} {start}: {count} people"
-        for (class_id, start), count in books.seats.items()
-        if count > int(files.classes[class_id]["capacity"]) and start.date() >= FIRST_DAY
-    ]

@@ -19,6 +19,7 @@ from courses.demo.outcomes import Outcome, totals
 from courses.demo.people import Staff
 from courses.demo.progress import Bar
 from courses.demo.tables import outcome_table, total_lines
+from courses.importing.loading import GROUPS
 
 
 class Command(BaseCommand):
@@ -46,9 +47,8 @@ class Command(BaseCommand):
 
     def _open(self) -> tuple[Clinic, Staff, dt.date]:
         try:
-            with Bar("Importing the clinic", 1) as bar:
-                opened = open_demo_clinic()
-                bar.to(1)
+            with Bar("Importing the clinic", len(GROUPS)) as bar:
+                opened = open_demo_clinic(done=lambda group: bar.to(bar.done + 1, note=group))
         except DemoClinicExistsError as error:
             raise CommandError(str(error)) from error
         return opened
