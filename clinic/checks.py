@@ -95,7 +95,7 @@ def check_deployment(**_kwargs: Any) -> Sequence[CheckMessage]:
     if not settings.PUBLIC_URL.startswith("https://"):
         hint = "Put a proxy that speaks https before it and set PUBLIC_URL to the https address."
         found.append(
-            Warning("PUBLIC_URL is not https: health data would travel in clear.", hint=hint, id="clinic.W011")
+            Caution("PUBLIC_URL is not https: health data would travel in clear.", hint=hint, id="clinic.W011")
         )
     if not settings.EMAIL_BACKEND.endswith("smtp.EmailBackend"):
         hint = "Set EMAIL_URL, for example smtp+tls://user:password@mail.example.org:587"
