@@ -5,6 +5,7 @@ import contextlib
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from clinic import embedded
 from clinic.checkup import run_checks
-from clinic.embedded import EmbeddedServersError, Environment
+from clinic.embedded import EmbeddedServersError, Environment, ends_with_parent
 from clinic.supervision import (
     Service,
     SupervisionError,
@@ -32,6 +33,7 @@ GIVEN = ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "CELERY_BROKER_URL")
 
 def main(arguments: list[str]) -> int:
     command, *rest = arguments
+    end_on_signals()
     try:
         return {
             "demo": demo,
@@ -93,7 +95,16 @@ def _secret_key(state: Path) -> str:
 
 
 def _call(command: list[str], environment: Environment) -> int:
-    return subprocess.run(command, env=environment, cwd=PROJECT, check=False).returncode
+    """Run a command in the foreground, where it has the terminal; it ends when we do."""
+    end = ends_with_parent(signal.SIGTERM)
+    return subprocess.run(command, env=environment, cwd=PROJECT, check=False, preexec_fn=end).returncode
+
+
+def _call_with_terminal(command: list[str], environment: Environment) -> int:
+    """`_call` for what reads Ctrl-C itself, as psql and a Python shell do: for us it then means nothing."""
+    # A handler that does nothing, for a signal that is ignored would be ignored by the command too.
+    signal.signal(signal.SIGINT, lambda _number, _frame: None)
+    return _call(command, environment)
 
 
 def _migrate(environment: Environment) -> None:
@@ -181,7 +192,6 @@ def demo(arguments: list[str]) -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what was booked as JSON")
     parser.add_argument("--port", type=int, default=8000)
     options = parser.parse_args(arguments)
-    end_on_signals()
     for name in GIVEN:
         # The demonstration must never write into somebody's real database, nor feed their workers.
         if os.environ.pop(name, None):
@@ -224,7 +234,6 @@ def up(arguments: list[str]) -> int:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 for the whole network")
     parser.add_argument("--port", type=int, default=8000)
     options = parser.parse_args(arguments)
-    end_on_signals()
     state = _state("clinic")
     with contextlib.suppress(KeyboardInterrupt), _servers(state, durable=True) as environment:
         _migrate(environment)
@@ -242,7 +251,7 @@ def manage(arguments: list[str]) -> int:
     """Django's command line, on the clinic's database (or the running demonstration's with --demo first)."""
     demonstration, arguments = _takes_demo(arguments)
     with _servers(_state("demo" if demonstration else "clinic"), durable=True, join=True) as environment:
-        return _call([*MANAGE, *arguments], environment)
+        return _call_with_terminal([*MANAGE, *arguments], environment)
 
 
 def psql(arguments: list[str]) -> int:
@@ -255,7 +264,7 @@ def psql(arguments: list[str]) -> int:
         names = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD", "dbname": "PGDATABASE"}
         where = {names[key]: str(value) for key, value in conninfo_to_dict(url).items() if key in names}
         program = shutil.which("psql") or str(embedded.pg_binary("psql"))
-        return _call([program, *arguments[as_owner:]], environment | where)
+        return _call_with_terminal([program, *arguments[as_owner:]], environment | where)
 
 
 def _takes_demo(arguments: list[str]) -> tuple[bool, list[str]]:
@@ -271,7 +280,6 @@ def bench(arguments: list[str]) -> int:
     if not arguments or arguments[0].startswith("-"):
         # Nothing to measure: what there is, or how it is called.
         return _call([*MANAGE, "bench", *arguments], _surroundings(_state("bench")))
-    end_on_signals()
     state = _state("bench")
     with _servers(state, durable=True) as environment:
         _migrate(environment)
@@ -282,13 +290,12 @@ def bench(arguments: list[str]) -> int:
 
 def test(arguments: list[str]) -> int:
     """All tests over all processors, or pytest with the arguments given."""
-    return _call([sys.executable, "-m", "pytest", *(arguments or ["-n", "auto"])], dict(os.environ))
+    os.execv(sys.executable, [sys.executable, "-m", "pytest", *(arguments or ["-n", "auto"])])  # noqa: S606
 
 
 def check(arguments: list[str]) -> int:
     """Everything that can be said about the code without running its tests."""
     argparse.ArgumentParser(prog="run.py check", description=check.__doc__).parse_args(arguments)
-    end_on_signals()
     state = _state("check")
     with embedded.running(state, durable=False) as servers:
         return run_checks(PROJECT, _surroundings(state) | servers)
