@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 
 from django.db import connection
 from django.utils.translation import gettext_lazy as _
@@ -10,7 +11,7 @@ from clinic.errors import Conflict, PlaceTaken
 from clinic.locking import writing
 from clinic.models import Reservation, User
 from courses.booking.fresh import with_fresh_plan
-from courses.booking.holds import again_without_expired_holds
+from courses.booking.holds import again_without_expired_holds, release_hold
 from courses.booking.lifecycle import activate_locked
 from courses.booking.models import Course, Plan, Session, Visit
 from courses.booking.placing import Placement, lock_for, lock_sessions, place, require_same_hours
@@ -25,8 +26,19 @@ def book_plan(*, plan: Plan, by: User | None, now: dt.datetime) -> Plan:
     open any more or a course has no signed referral though its procedure asks for one. Then nothing was written.
     """
     with with_fresh_plan(plan, by=by, now=now):
-        again_without_expired_holds(lambda: _book(plan, now=now), now=now)
+        try:
+            again_without_expired_holds(lambda: _book(plan, now=now), now=now)
+        except PlaceTaken:
+            _let_go(plan, by=by, now=now)
+            raise
     return plan
+
+
+def _let_go(plan: Plan, *, by: User | None, now: dt.datetime) -> None:
+    """What a hold still keeps must not stand in the way of the fresh plan that takes its place."""
+    if plan.status == Plan.Status.HELD:
+        with suppress(Conflict):
+            release_hold(plan=plan, by=by, now=now)
 
 
 def _book(plan: Plan, *, now: dt.datetime) -> None:
@@ -43,7 +55,7 @@ def _book(plan: Plan, *, now: dt.datetime) -> None:
 
 
 def _require_open(plan: Plan, sessions: Collection[Session]) -> None:
-    """Under the courses' locks nobody else changes a plan of theirs: its row needs no lock of its own to be read."""
+    """`plan` may be as old as the request: its sessions, read under lock, and `_finish` tell what became of it."""
     held = plan.status == Plan.Status.HELD
     if plan.status not in (Plan.Status.PROPOSED, Plan.Status.HELD) or not plan.items:
         raise Conflict(_("This plan is not open any more."), code="plan_not_open")
@@ -69,6 +81,10 @@ def _activate(sessions: Collection[Session], *, now: dt.datetime) -> None:
 def _book_held(plan: Plan, sessions: dict[int, Session], *, now: dt.datetime) -> None:
     placements = [Placement.parse(item, sessions[item["session"]]) for item in plan.items]
     lock_for([], freeing=list(sessions.values()))
+    gone = Session.objects.filter(pk__in=sessions, to_replace=True).values_list("pk", flat=True)
+    if taken := sorted(gone):
+        # An absence was recorded over the hold: it is told now rather than booked and moved later.
+        raise PlaceTaken(code="plan_stale", details={"taken": taken})
     visits = extend_visits(
         clinic=plan.clinic, patient=plan.patient, spans=[(p.start, p.end) for p in placements], now=now
     )
@@ -137,6 +153,9 @@ def _book_proposed(plan: Plan, sessions: dict[int, Session], *, now: dt.datetime
 
 
 def _finish(plan: Plan, visits: Iterable[Visit], *, now: dt.datetime) -> None:
+    # Guarded: a plan that moves booked sessions could otherwise be booked twice by two requests that read it before.
+    still_open = Plan.objects.filter(pk=plan.pk, status__in=[Plan.Status.PROPOSED, Plan.Status.HELD])
+    if not still_open.update(status=Plan.Status.BOOKED, held_until=None, booked_at=now):
+        raise Conflict(_("This plan is not open any more."), code="plan_not_open")
     plan.status, plan.held_until, plan.booked_at = Plan.Status.BOOKED, None, now
-    plan.save(update_fields=["status", "held_until", "booked_at"])
     Announcement(plan.clinic, plan.patient, now).tell(visits, summary_key=f"plan:{plan.pk}")

@@ -9,7 +9,7 @@ from clinic.errors import Invalid
 from clinic.locking import lock_resources, writing
 from clinic.models import Absence, Clinic, Reservation, Task, Therapist, User
 from courses.booking.models import Course, Session
-from courses.booking.transitions import PLANNED
+from courses.booking.transitions import PLANNED, Status
 
 
 def record_absence(
@@ -23,7 +23,8 @@ def record_absence(
     note: str = "",
 ) -> Absence:
     """Record an absence, open-ended if need be. Commits at once; booked sessions inside it are marked to re-place
-    and become tasks, urgent when they start within four hours. Raises Invalid for a wrong period or kind.
+    and become tasks, urgent when they start within four hours. Held ones are marked too, so that their plan cannot be
+    booked any more. Raises Invalid for a wrong period or kind.
     """
     errors: dict[str, list[object]] = {}
     if ends_at is not None and ends_at <= starts_at:
@@ -42,7 +43,8 @@ def record_absence(
         )
         sessions = list(affected.select_related("course__clinic", "course__patient", "appointment"))
         Session.objects.filter(pk__in=[s.pk for s in sessions]).update(to_replace=True)
-        Task.objects.bulk_create([_task(session, now=now) for session in sessions], ignore_conflicts=True)
+        tasks = [_task(session, now=now) for session in sessions if session.status in PLANNED]
+        Task.objects.bulk_create(tasks, ignore_conflicts=True)
     return absence
 
 
@@ -52,7 +54,7 @@ def _covered(
     held = Reservation.objects.filter(resource_id=therapist.pk, live=True, ends_at__gt=max(starts_at, now))
     if ends_at is not None:
         held = held.filter(starts_at__lt=ends_at)
-    return Session.objects.filter(appointment__in=held.values("appointment"), status__in=PLANNED)
+    return Session.objects.filter(appointment__in=held.values("appointment"), status__in=PLANNED | {Status.HELD})
 
 
 def _task(session: Session, *, now: dt.datetime) -> Task:

@@ -141,7 +141,7 @@ def _free(sessions: list[Session]) -> None:
     free_sessions(sessions)
     pks = [session.pk for session in sessions]
     Session.objects.filter(pk__in=pks, status=Status.HELD).update(
-        status=Status.UNPLACED, appointment=None, seat=None, held_until=None, plan=None
+        status=Status.UNPLACED, appointment=None, seat=None, held_until=None, plan=None, to_replace=False
     )
 
 

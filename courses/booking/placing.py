@@ -95,7 +95,8 @@ def place(
 ) -> None:
     """Give each session its appointment and reservations. Statements: five, two more with classes.
 
-    Sessions that had a time lose it. Raises PlaceTaken with the session keys that lost their place in
+    Sessions that had a time lose it. Without `visits` they keep pointing to the visit they came from, so that it can go
+    with them (see `regroup_visits`). Raises PlaceTaken with the session keys that lost their place in
     `details["taken"]`.
     """
     moving = [p.session for p in placements if p.session.appointment_id is not None]
@@ -130,7 +131,10 @@ def place(
         status=status,
         held_until=held_until,
         plan_id=plan_id,
-        visits={p.session.pk: (visits or {}).get(clinic.local_date(p.start)) for p in placements},
+        visits={
+            p.session.pk: visits[clinic.local_date(p.start)] if visits is not None else p.session.visit_id
+            for p in placements
+        },
     )
 
 
