@@ -48,10 +48,11 @@ def choose_places(
 ) -> list[Range]:
     """A place for each want, in order. The resources must be locked and expired holds on them released.
 
-    One statement reads what is taken; a second recolours where that is needed. Raises PlaceTaken, with `details["taken"]` the keys of the wants that lost.
+    One statement reads what is taken; a second recolours where that is needed. Raises PlaceTaken, with
+    `details["taken"]` the keys of the wants that lost.
     """
     taken = _read_taken(wants, now=now)
-    chosen: list[Range] = []
+    chosen: list[_Taken] = []
     lost: list[int] = []
     recoloured: dict[int, int] = {}
     for want in wants:
@@ -65,15 +66,16 @@ def choose_places(
                 place = _free_place(others, want, capacity)
         if place is None:
             lost.append(want.key)
-            chosen.append(Range(1, 2))
             continue
-        others.append(_Taken(None, None if want.whole else place, want.starts_at, want.ends_at))
-        chosen.append(Range(1, None) if want.whole else Range(place, place + 1))
+        # Recolouring for a later want may deal this one another place, so ranges are read off at the end.
+        own = _Taken(None, None if want.whole else place, want.starts_at, want.ends_at)
+        others.append(own)
+        chosen.append(own)
     if lost:
         raise PlaceTaken(details={"taken": sorted(set(lost))})
     if recoloured:
         _write_colours(recoloured)
-    return chosen
+    return [Range(1, None) if own.place is None else Range(own.place, own.place + 1) for own in chosen]
 
 
 def _read_taken(wants: Sequence[Want], *, now: dt.datetime) -> dict[int, list[_Taken]]:

@@ -116,7 +116,8 @@ def _database() -> dict[str, object]:
         if name in options:
             config[name.upper()] = options.pop(name)
     # A transaction left open by a crashed or stuck process must not hold its locks for ever.
-    options["options"] = "-c idle_in_transaction_session_timeout=60000"
+    # Whoever waits too long for a lock is told "busy, try again" instead of waiting with a worker of the web.
+    options["options"] = "-c idle_in_transaction_session_timeout=60000 -c lock_timeout=5000"
     if env.bool("DATABASE_POOL", default=False):
         # For the web only: Celery closes its connections between tasks, pool and all.
         options["pool"] = {"min_size": 1, "max_size": env.int("DATABASE_POOL_SIZE", default=4), "timeout": 10}
