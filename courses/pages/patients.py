@@ -1,14 +1,20 @@
 """Finding a patient, adding one, and the patient's page."""
 
+from typing import Any
+
 from django import forms
+from django.contrib import messages
 from django.db.models import Prefetch, QuerySet, prefetch_related_objects
 from django.http import HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from clinic.errors import Conflict, Invalid
 from clinic.models import Patient
 from clinic.models.resources import Sex
 from clinic.permissions import Permission
+from clinic.registering import create_patient, record_consent
 from clinic.searching import search_patients
 from courses.booking.access import patient_for
 from courses.booking.models import Course, Session, Visit
@@ -73,6 +79,7 @@ def patient(request: PageRequest, pk: int) -> HttpResponse:
         "visits": visits,
         "today": today,
         "may_book": request.user.may(Permission.BOOK, request.clinic),
+        "may_edit": request.user.may(Permission.EDIT_PATIENTS),
         "may_prescribe": request.user.may(Permission.BOOK, request.clinic)
         or request.user.may(Permission.PRESCRIBE, request.clinic),
     }
@@ -93,16 +100,17 @@ def counted_courses(courses: QuerySet[Course]) -> list[Course]:
 
 
 class PatientForm(forms.Form):
-    """A new card. Names in one line, as the person says them: many do not come in Western parts."""
+    """A new card."""
 
-    full_name = forms.CharField(
-        label=gettext_lazy("Full name"), max_length=200, help_text=gettext_lazy("Family name first")
-    )
+    family_name = forms.CharField(label=gettext_lazy("Family name"), max_length=100)
+    given_name = forms.CharField(label=gettext_lazy("Given name"), max_length=100, required=False)
+    patronymic = forms.CharField(label=gettext_lazy("Patronymic"), max_length=100, required=False)
     phone = forms.CharField(
         label=gettext_lazy("Phone"),
         max_length=32,
         required=False,
-        help_text=gettext_lazy("With country code: +48 22 123 45 67"),
+        help_text=gettext_lazy("Without a country code it is read as a number of the clinic's country."),
+        widget=forms.TextInput(attrs={"inputmode": "tel", "autocomplete": "off"}),
     )
     birth_date = DateField(label=gettext_lazy("Date of birth"), required=False)
     sex = forms.ChoiceField(label=gettext_lazy("Sex"), choices=[("", "—"), *Sex.choices], required=False)
@@ -110,10 +118,50 @@ class PatientForm(forms.Form):
     email = forms.EmailField(label=gettext_lazy("E-mail"), required=False)
     consent_data = forms.BooleanField(label=gettext_lazy("Agrees to the processing of their data"), required=False)
     consent_email = forms.BooleanField(label=gettext_lazy("Agrees to messages by e-mail"), required=False)
+    consent_sms = forms.BooleanField(label=gettext_lazy("Agrees to messages by SMS"), required=False)
 
 
 @page(Permission.EDIT_PATIENTS, methods=("GET", "HEAD", "POST"))
 def patient_new(request: PageRequest) -> HttpResponse:
+    """A new card; cards that may be the same person are shown first, and the second press says that they are not."""
     form = PatientForm(request.POST or None, initial={"language": request.clinic.language})
-    duplicates: list[Patient] = []
-    return render(request, "pages/patient_new.html", {"form": form, "duplicates": duplicates})
+    duplicates: list[dict[str, Any]] = []
+    if request.method == "POST" and form.is_valid():
+        data = dict(form.cleaned_data)
+        phone = data.pop("phone")
+        try:
+            created = create_patient(
+                by=request.user,
+                now=request.now,
+                clinic=request.clinic,
+                phones=[phone] if phone else [],
+                duplicates_checked=request.POST.get("not_duplicate") == "yes",
+                **data,
+            )
+        except Invalid as wrong:
+            _show_errors(form, wrong)
+        except Conflict as conflict:
+            if conflict.code != "possible_duplicate":
+                raise
+            duplicates = conflict.details["patients"]
+        else:
+            messages.success(request, _("Card saved."))
+            return redirect("patient", pk=created.pk)
+    status = 409 if duplicates else 422 if form.errors else 200
+    return render(request, "pages/patient_new.html", {"form": form, "duplicates": duplicates}, status=status)
+
+
+def _show_errors(form: forms.Form, wrong: Invalid) -> None:
+    """The service's sentences at the fields that they are about."""
+    for name, sentences in wrong.details.items():
+        field = "phone" if name.startswith("phone") else name
+        form.add_error(field if field in form.fields else None, [str(sentence) for sentence in sentences])
+
+
+@page(Permission.EDIT_PATIENTS, methods=("POST",))
+def patient_consents(request: PageRequest, pk: int) -> HttpResponse:
+    one = patient_for(request.user, Permission.EDIT_PATIENTS, pk)
+    given = {name: request.POST.get(name) == "yes" for name in ("data", "email", "sms")}
+    record_consent(patient=one, by=request.user, now=request.now, **given)
+    messages.success(request, _("Consents saved."))
+    return redirect("patient", pk=one.pk)

@@ -5,13 +5,15 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import views
+from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import AuthenticationForm
 from django.core.cache import cache
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
+from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 
-from courses.pages.permissions import open_page
+from courses.pages.permissions import ANYONE
 
 
 class SignInForm(AuthenticationForm):
@@ -72,9 +74,14 @@ def _client(request: HttpRequest | None) -> str:
     return str(request.META.get("REMOTE_ADDR", ""))
 
 
-sign_in = open_page(
-    views.LoginView.as_view(
-        authentication_form=SignInForm, template_name="pages/sign_in.html", redirect_authenticated_user=True
-    )
-)
-sign_out = open_page(views.LogoutView.as_view())
+@method_decorator(login_not_required, name="dispatch")
+class SignIn(views.LoginView):
+    required_permission = ANYONE
+    authentication_form = SignInForm
+    template_name = "pages/sign_in.html"
+    redirect_authenticated_user = True
+
+
+@method_decorator(login_not_required, name="dispatch")
+class SignOut(views.LogoutView):
+    required_permission = ANYONE

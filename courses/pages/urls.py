@@ -21,14 +21,15 @@ _VERB = "|".join(sessions.VERBS)
 
 urlpatterns = [
     path("", desk.desk, name="desk"),
-    path("sign-in/", signing_in.sign_in, name="sign-in"),
-    path("sign-out/", signing_in.sign_out, name="sign-out"),
+    path("sign-in/", signing_in.SignIn.as_view(), name="sign-in"),
+    path("sign-out/", signing_in.SignOut.as_view(), name="sign-out"),
     path("language/", preferences.set_language, name="set-language"),
     path("clinic/", preferences.set_clinic, name="set-clinic"),
     path("board/", board.board, name="board"),
     path("patients/", patients.patients, name="patients"),
     path("patients/new/", patients.patient_new, name="patient-new"),
     path("patients/<int:pk>/", patients.patient, name="patient"),
+    path("patients/<int:pk>/consents/", patients.patient_consents, name="patient-consents"),
     path("patients/<int:pk>/courses/new/", orders.course_new, name="course-new"),
     path("patients/<int:pk>/prescriptions/new/", orders.referral_new, name="referral-new"),
     path("prescriptions/<int:pk>/", orders.referral, name="referral"),

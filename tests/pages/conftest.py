@@ -1,0 +1,124 @@
+"""One small clinic with something on every page, and a client for each role."""
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+import time_machine
+from django.test import Client
+
+from clinic.models import Absence, Clinic, Patient, User
+from clinic.permissions import Role
+from courses.models import ClassMeeting, Course, Plan, Referral, Session
+from tests import factories as f
+
+# The clinic's Monday of the factories, in the middle of the morning.
+NOW = f.at("09:10")
+
+
+@dataclass
+class Scene:
+    clinic: Clinic
+    patient: Patient
+    session: Session
+    meeting: ClassMeeting
+    unplaced: Course
+    referral: Referral
+    plan: Plan
+    users: dict[str, User]
+
+    def client(self, who: str) -> Client:
+        client = Client()
+        client.force_login(self.users[who])
+        return client
+
+    def addresses(self) -> dict[str, str]:
+        """Every page of the scene by the name of its address."""
+        course, visit = self.session.course_id, self.session.visit_id
+        return {
+            "desk": "/",
+            "board": f"/board/?d={f.MONDAY}",
+            "board by room": f"/board/?d={f.MONDAY}&by=room",
+            "board as list": f"/board/?d={f.MONDAY}&view=list",
+            "patients": "/patients/",
+            "patient-new": "/patients/new/",
+            "patient": f"/patients/{self.patient.pk}/",
+            "course-new": f"/patients/{self.patient.pk}/courses/new/",
+            "referral-new": f"/patients/{self.patient.pk}/prescriptions/new/",
+            "referral": f"/prescriptions/{self.referral.pk}/",
+            "course": f"/courses/{course}/",
+            "plan-courses": f"/courses/{self.unplaced.pk}/plan/",
+            "plan": f"/plans/{self.plan.pk}/",
+            "session": f"/sessions/{self.session.pk}/",
+            "session-move": f"/sessions/{self.session.pk}/move/",
+            "session-cancel": f"/sessions/{self.session.pk}/cancel/",
+            "visit": f"/visits/{visit}/",
+            "visit-cancel": f"/visits/{visit}/cancel/",
+            "meeting": f"/classes/{self.meeting.pk}/",
+        }
+
+
+@pytest.fixture(autouse=True)
+def monday_morning() -> Iterator[None]:
+    with time_machine.travel(NOW, tick=False):
+        yield
+
+
+@pytest.fixture
+def scene(db: None) -> Scene:
+    return make_scene()
+
+
+def make_scene() -> Scene:
+    """A specialist at work, a booked session today, a class, a course to plan, a prescription to sign, a plan."""
+    clinic = f.ClinicFactory(book_until=f.MONDAY + dt.timedelta(days=60))
+    therapist, room = f.TherapistFactory(short_name="Anna P."), f.RoomFactory(clinic=clinic, name="Room 3", capacity=4)
+    f.ShiftFactory(therapist=therapist, clinic=clinic, break_from=dt.time(12), break_until=dt.time(12, 30))
+    away = f.TherapistFactory(short_name="Boris K.")
+    f.ShiftFactory(therapist=away, clinic=clinic)
+    f.AbsenceFactory(therapist=away, kind=Absence.Kind.SICK)
+    procedure = f.ProcedureFactory(clinic=clinic, name_en="Massage", name_ru="Массаж", gap_min=1, gap_max=7)
+    f.RequirementFactory(procedure=procedure)
+    f.RequirementFactory(procedure=procedure, role="room", type_code="massage")
+    f.QualificationFactory(therapist=therapist, procedure=procedure)
+    patient = f.PatientFactory(family_name="Ivanova", given_name="Anna", birth_date=dt.date(1985, 4, 1))
+    f.PatientPhoneFactory(patient=patient)
+    f.ContactPersonFactory(patient=patient)
+    course = f.CourseFactory(patient=patient, clinic=clinic, procedure=procedure, sessions=True)
+    session = f.booked_session(course, starts_at=f.at("11:00"), therapist=therapist, room=room)
+    programme = f.ProgrammeFactory(clinic=clinic, patient=f.PatientFactory(family_name="Petrov", given_name="Jan"))
+    unplaced = f.CourseFactory(
+        patient=programme.patient, clinic=clinic, procedure=procedure, programme=programme, sessions=True
+    )
+    unsigned = f.ReferralFactory(clinic=clinic, patient=patient, signed_at=None, signed_by=None)
+    draft = f.ProgrammeFactory(clinic=clinic, patient=patient, referral=unsigned)
+    f.CourseFactory(
+        patient=patient, clinic=clinic, procedure=procedure, programme=draft, status=Course.Status.DRAFT, sessions=True
+    )
+    meeting = f.class_meeting(f.GroupClassFactory(clinic=clinic, name="Back school"))
+    f.booked_session(meeting=meeting)
+    f.TaskFactory(clinic=clinic, text="Ring the plumber")
+    plan = f.PlanFactory(clinic=clinic, patient=programme.patient, items=_items(unplaced, therapist.pk, room.pk))
+    plan.courses.add(unplaced)
+    users = {role.value: f.user_with_role(role, clinic) for role in Role}
+    users["stranger"] = f.user_with_role(Role.MANAGER, f.ClinicFactory(name="Elsewhere"))
+    users["outsider"] = f.UserFactory()
+    return Scene(clinic, patient, session, meeting, unplaced, unsigned, plan, users)
+
+
+def _items(course: Course, therapist: int, room: int) -> list[dict[str, object]]:
+    return [
+        {
+            "session": session.pk,
+            "course": course.pk,
+            "start": f.at("10:00", day=2 * number).astimezone(dt.UTC).isoformat(),
+            "end": f.at("10:30", day=2 * number).astimezone(dt.UTC).isoformat(),
+            "therapist": therapist,
+            "room": room,
+            "device": None,
+            "meeting": None,
+            "hands": None,
+        }
+        for number, session in enumerate(course.sessions.order_by("number"), start=1)
+    ]
