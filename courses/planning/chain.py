@@ -38,7 +38,7 @@ class Chain:
         self.before = before
         largest = size - 1 if course.gap_max is None else min(course.gap_max, size - 1)
         self.gaps: list[tuple[int, np.ndarray]] = []
-        for gap in range(course.gap_min, largest + 1):
+        for gap in range(course.gap_min, largest + 1) if self.length > 1 else ():
             calendar = days[gap:] - days[:-gap]
             cost = self.profile.gap * (gap - course.gap_min) + self.profile.hole * np.maximum(
                 0, calendar - weights.LONG_GAP

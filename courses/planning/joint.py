@@ -250,8 +250,7 @@ def suits(ground: Ground, courses: tuple[CourseRequest, ...]) -> bool:
         c.series is None
         and not c.pinned
         and c.sessions <= MOST_SESSIONS
-        and c.gap_max is not None
-        and c.gap_max <= LARGEST_GAP
+        and (c.sessions == 1 or (c.gap_max is not None and c.gap_max <= LARGEST_GAP))
         and (c.finish_day or ground.days) - c.start_day < MOST_POSITIONS
         for c in courses
     )

@@ -85,8 +85,8 @@ class DayPatterns:
 
     def _edges(self) -> tuple[np.ndarray, np.ndarray]:
         """(days, slots + more): what a first start, and a last end, add to the day's span."""
-        length = self.high - self.low
-        slots = np.arange(self.low, self.high + length, dtype=np.int32)
+        longest = max(t.course.slots for t in self.tables)
+        slots = np.arange(self.low, self.high + longest, dtype=np.int32)
         begin = np.empty((len(self.days), len(slots)), dtype=np.int32)
         end = np.empty_like(begin)
         for i, day in enumerate(self.days):
