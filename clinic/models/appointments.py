@@ -112,7 +112,7 @@ class Appointment(models.Model):
             models.CheckConstraint(name="appointment_ends_after_start", condition=Q(starts_at__lt=F("ends_at"))),
             models.CheckConstraint(
                 name="class_meeting_has_seats",
-                condition=Q(kind="treatment", seats=None) | Q(kind="class_meeting", seats__gte=1),
+                condition=Q(kind="treatment", seats=None) | Q(kind="class_meeting", seats__isnull=False, seats__gte=1),
             ),
         ]
         triggers = [

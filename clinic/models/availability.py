@@ -46,6 +46,8 @@ class Shift(models.Model):
                 name="shift_break_inside",
                 condition=Q(break_from=None, break_until=None)
                 | Q(
+                    break_from__isnull=False,
+                    break_until__isnull=False,
                     break_from__lt=F("break_until"),
                     break_from__gte=F("start_time"),
                     break_until__lte=F("end_time"),

@@ -83,7 +83,8 @@ def _resource() -> models.OneToOneField:
 
 @pghistory.track()
 class Therapist(models.Model):
-    """Staff who treat or prescribe. `hands` exists when a procedure of theirs has hands-on minutes."""
+    """Staff who treat or prescribe. `hands` are a resource of their own, taken only in hands-on minutes; a trigger
+    makes them with the row."""
 
     resource = _resource()
     user = models.OneToOneField("clinic.User", on_delete=models.SET_NULL, null=True, blank=True)
@@ -100,6 +101,18 @@ class Therapist(models.Model):
 
     class Meta:
         ordering = ["full_name", "pk"]
+        triggers = [
+            pgtrigger.Trigger(
+                name="has_hands",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Insert,
+                condition=pgtrigger.Condition("NEW.hands_id IS NULL"),
+                func="""
+                    INSERT INTO clinic_resource (kind, capacity) VALUES ('hands', 1) RETURNING id INTO NEW.hands_id;
+                    RETURN NEW;
+                """,
+            )
+        ]
 
     def __str__(self) -> str:
         return self.short_name or self.full_name

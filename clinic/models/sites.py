@@ -94,7 +94,7 @@ class CalendarDay(models.Model):
                 name="calendar_day_says_how",
                 condition=models.Q(kind="closed", closes_at=None, works_as=None)
                 | models.Q(kind="shortened", closes_at__isnull=False, works_as=None)
-                | models.Q(kind="worked_as", closes_at=None, works_as__range=(1, 7)),
+                | models.Q(kind="worked_as", closes_at=None, works_as__isnull=False, works_as__range=(1, 7)),
             ),
         ]
         triggers = [raises_version(ROOMS_OF_CLINIC)]

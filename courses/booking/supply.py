@@ -44,6 +44,7 @@ class Supply:
         def types(role: ResourceKind) -> set[str]:
             return {r.type_code for group in requirements.values() for r in group if r.role == role}
 
+        hands_on = {pk for pk, group in requirements.items() if any(r.hands_on_start or r.hands_on_end for r in group)}
         qualifications: dict[int, list[Qualification]] = defaultdict(list)
         hands: dict[int, int] = {}
         therapists: dict[int, None] = {}
@@ -56,7 +57,7 @@ class Supply:
             therapist = qualification.therapist
             therapists[therapist.pk] = None
             note(therapist.resource)
-            if therapist.hands_id is not None:
+            if therapist.hands_id is not None and qualification.procedure_id in hands_on:
                 hands[therapist.hands_id] = therapist.pk
                 capacities[therapist.hands_id] = 1
         rooms: dict[str, list[Room]] = defaultdict(list)
@@ -123,7 +124,7 @@ class Supply:
                 valid_days=None if valid[therapist.pk] == (1 << days.count) - 1 else valid[therapist.pk],
                 gender=therapist.gender,
                 languages=frozenset(therapist.languages),
-                hands=therapist.hands_id,
+                hands=therapist.hands_id if therapist.hands_id in self.hands else None,
             )
         return tuple(options.values())
 
