@@ -115,7 +115,13 @@ class Story:
 
 
 @given(steps=STEPS)
-@effort(print_blob=True, phases=[Phase.generate], max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@effort(
+    print_blob=True,
+    phases=[Phase.generate],
+    max_examples=80,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 def test_the_patients_calendar_ends_as_the_clinics(db: None, mail_server: MailServer, steps):
     arrived = mail_server.last
     story = Story(make_clinic(), make_patient(), mail_server)
