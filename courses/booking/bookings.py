@@ -27,10 +27,16 @@ def book_plan(*, plan: Plan, by: User | None, now: dt.datetime) -> Plan:
     """
     with with_fresh_plan(plan, by=by, now=now):
         try:
-            again_without_expired_holds(lambda: _book(plan, now=now), now=now)
+            book_as_planned(plan=plan, now=now)
         except PlaceTaken:
             _let_go(plan, by=by, now=now)
             raise
+    return plan
+
+
+def book_as_planned(*, plan: Plan, now: dt.datetime) -> Plan:
+    """`book_plan` without another plan for those who lose the race, for whom nobody is there to look at one."""
+    again_without_expired_holds(lambda: _book(plan, now=now), now=now)
     return plan
 
 
