@@ -154,7 +154,8 @@ class Chain:
         if self.length == 0 or not self.axis:
             return np.full(day_costs.shape[1], IMPOSSIBLE if self.length else 0, dtype=np.int32)
         (value,) = deque(self.layers(day_costs), maxlen=1)
-        return (value.min(axis=0) + self.last[:, None]).min(axis=0)
+        least: np.ndarray = (value.min(axis=0) + self.last[:, None]).min(axis=0)
+        return least
 
     def trace(self, day_costs: np.ndarray) -> list[int]:
         """Days of the cheapest chain of a single row (axis,), pinned days left out; LookupError if none."""

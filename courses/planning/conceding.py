@@ -24,7 +24,7 @@ from .types import (
     Strength,
 )
 
-MOST_SOLVES = 80
+MOST_SOLVES, MOST_JOINT_SOLVES = 80, 24  # groups of changes tried: for one course, for several
 MOST_SHOWN = 6
 ONLY_FINISH = Profile(
     name="only_finish",
@@ -78,14 +78,18 @@ def find_concessions(problem: Problem, explained: tuple[CourseExplanation, ...])
     eases = [e for c in problem.courses if c.key in stuck for e in _eases(problem, c, most_sessions=most[c.key])]
     found: list[tuple[int, Concession]] = []
     solves = 0
+    most_solves = MOST_SOLVES if len(problem.courses) == 1 else MOST_JOINT_SOLVES
     for count in (1, 2):
         for group in combinations(eases, count):
             if count > 1 and not _belong_together(group, stuck, alone=all(e.alone for e in explained)):
                 continue
-            if solves >= MOST_SOLVES:
+            if solves >= most_solves:
                 break
+            eased = _apply(problem, group)
+            if not all(_fits_alone(eased, c) for c in eased.courses):
+                continue
             solves += 1
-            concession = _try(problem, group)
+            concession = _try(problem, eased, group)
             if concession is not None:
                 found.append((_size(problem, group, concession), concession))
         if found:
@@ -128,12 +132,19 @@ def _eases(problem: Problem, course: CourseRequest, *, most_sessions: int) -> It
         yield ease(Relaxation.FEWER, sessions=most_sessions)
 
 
-def _try(problem: Problem, group: tuple[_Ease, ...]) -> Concession | None:
-    """The group of changes applied and solved, a later finish cut to the earliest that does."""
+def _apply(problem: Problem, group: tuple[_Ease, ...]) -> Problem:
     courses = {c.key: c for c in problem.courses}
     for ease in group:
         courses[ease.course.key] = _merge(courses[ease.course.key], ease)
-    eased = replace(problem, courses=tuple(courses[c.key] for c in problem.courses))
+    return replace(problem, courses=tuple(courses[c.key] for c in problem.courses))
+
+
+def _fits_alone(problem: Problem, course: CourseRequest) -> bool:
+    return solve_one(Ground(problem), course) is not None
+
+
+def _try(problem: Problem, eased: Problem, group: tuple[_Ease, ...]) -> Concession | None:
+    """The eased problem solved, a later finish cut to the earliest that does."""
     if any(e.change is Relaxation.FINISH for e in group):
         tightened = _tighten(eased, {e.course.key for e in group if e.change is Relaxation.FINISH}, problem)
         if tightened is None:
@@ -167,7 +178,8 @@ def _merge(course: CourseRequest, ease: _Ease) -> CourseRequest:
 
 def _tighten(eased: Problem, keys: set[Key], asked: Problem) -> Problem | None:
     """The earliest finish at which each of these courses fits, moved on where the courses together need more."""
-    wanted = {c.key: c.finish_day for c in asked.courses}
+    wanted = {c.key: c.finish_day or 0 for c in asked.courses}
+    last = eased.horizon.days - 1
     ends: dict[Key, int] = {}
     for course in eased.courses:
         if course.key not in keys:
@@ -177,17 +189,27 @@ def _tighten(eased: Problem, keys: set[Key], asked: Problem) -> Problem | None:
         if solution is None:
             return None
         ends[course.key] = max(s.day for s in solution.sessions)
-    for later in range(eased.horizon.days):
-        moved = {k: min(end + later, eased.horizon.days - 1) for k, end in ends.items()}
+
+    def moved(later: int) -> Problem:
         courses = tuple(
-            replace(c, finish_day=max(moved[c.key], wanted[c.key] or 0)) if c.key in moved else c for c in eased.courses
+            replace(c, finish_day=max(min(ends[c.key] + later, last), wanted[c.key])) if c.key in ends else c
+            for c in eased.courses
         )
-        candidate = replace(eased, courses=courses)
-        if len(courses) == 1 or isinstance(plan(candidate, budget=QUICK), Plan):
-            return candidate
-        if all(end + later >= eased.horizon.days - 1 for end in ends.values()):
-            return None
-    return None
+        return replace(eased, courses=courses)
+
+    if len(eased.courses) == 1 or _has_plan(moved(0)):
+        return moved(0)
+    low, high = 0, last - min(ends.values())
+    if not _has_plan(moved(high)):
+        return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if _has_plan(moved(middle)) else (middle, high)
+    return moved(high)
+
+
+def _has_plan(problem: Problem) -> bool:
+    return isinstance(plan(problem, budget=QUICK), Plan)
 
 
 def _params(ease: _Ease, course: CourseRequest, found: Plan) -> dict[str, object]:

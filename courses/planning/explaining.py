@@ -16,6 +16,7 @@ from .table import starts_window, usable_days
 from .types import (
     SLOTS_PER_DAY,
     Budget,
+    ClassMeeting,
     ClassSeries,
     CourseExplanation,
     CourseRequest,
@@ -219,11 +220,12 @@ def _layers(ground: Ground, course: CourseRequest) -> dict[Filter, Masks]:
     rooms, devices = _room_layers(ground.problem, course)
     every = masks.interval(0, 0, SLOTS_PER_DAY)
     found: dict[Filter, list[int]] = {}
-    for name, masks_of in (
+    calendars: tuple[tuple[Filter, Callable[[ResourceDays], Masks]], ...] = (
         (Filter.WORKS, lambda r: r.works),
         (Filter.PRESENT, lambda r: r.present),
         (Filter.FREE, lambda r: r.free),
-    ):
+    )
+    for name, masks_of in calendars:
         found[name] = [0] * ground.days
         for option in accepted:
             if option is None:
@@ -268,18 +270,19 @@ def _class_waterfall(
     rest = course.patient_margins
     free = ground.problem.patient.free
 
-    def patient_free(m: object) -> bool:
-        wanted = masks.interval(0, m.slot - rest.before, m.slot + m.slots + rest.after)  # type: ignore[attr-defined]
-        return free[m.day] & wanted == wanted and not ground.excludes(course, m.day)  # type: ignore[attr-defined]
+    def patient_free(m: ClassMeeting) -> bool:
+        wanted = masks.interval(0, m.slot - rest.before, m.slot + m.slots + rest.after)
+        return free[m.day] & wanted == wanted and not ground.excludes(course, m.day)
 
     steps = [WaterfallStep(Filter.OPENING, len(open_days)), WaterfallStep(Filter.WORKS, len({m.day for m in meetings}))]
-    for step, passes in (
+    filters: tuple[tuple[Filter, Callable[[ClassMeeting], object]], ...] = (
         (Filter.PRESENT, lambda m: m.held),
         (Filter.FREE, lambda m: m.seats_free > 0),
         (Filter.PATIENT, patient_free),
         (Filter.WEEKDAYS, lambda m: m.day in on_weekdays),
         (Filter.WINDOW, lambda m: starts_window(course, m.slots) >> m.slot & 1),
-    ):
+    )
+    for step, passes in filters:
         meetings = [m for m in meetings if passes(m)]
         steps.append(WaterfallStep(step, len({m.day for m in meetings})))
     return tuple(steps), sorted({m.day for m in meetings})

@@ -121,7 +121,7 @@ class JointSearch:
 
     def penalty_of(self, index: np.ndarray) -> np.ndarray:
         """What combinations cost whatever the days: further therapists, arrivals of visits without these courses."""
-        found = self.elsewhere[index[0]]
+        found: np.ndarray = self.elsewhere[index[0]]
         for c, penalties in enumerate(self.penalties):
             found += penalties[index[1 + c]]
         return found

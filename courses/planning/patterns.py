@@ -113,7 +113,8 @@ class DayPatterns:
     def own_costs(self, position: int) -> np.ndarray:
         """int32 (options, days): the cheapest session of a course, what it shares with others left out."""
         wait = self.profile.wait * self.tables[position].course.slots
-        return np.minimum(self.raw[position].min(axis=2) + wait, IMPOSSIBLE)
+        own: np.ndarray = np.minimum(self.raw[position].min(axis=2) + wait, IMPOSSIBLE)
+        return own
 
     def _cost_of(self, subset: tuple[int, ...], raw: list[np.ndarray]) -> np.ndarray:
         shape = tuple(len(raw[c]) for c in subset)
@@ -133,7 +134,8 @@ class DayPatterns:
         found = np.empty((*quarters.shape[:-1], len(ANCHORS)), dtype=np.int32)
         for a in range(len(ANCHORS)):
             found[..., a] = (quarters + self.arrival[a]).min(axis=-1) + self.visit
-        return np.minimum(found, IMPOSSIBLE)
+        np.minimum(found, IMPOSSIBLE, out=found)
+        return found
 
     def _follow(self, order: tuple[int, ...], raw: list[np.ndarray], end: np.ndarray) -> np.ndarray:
         """Cost by start of the first of a row of sessions: (options in day order..., days, slots).
@@ -142,7 +144,7 @@ class DayPatterns:
         """
         width = self.high - self.low
         last = self.tables[order[-1]].course
-        value = raw[-1] + end[:, last.slots : last.slots + width]
+        value: np.ndarray = raw[-1] + end[:, last.slots : last.slots + width]
         for at in range(len(order) - 2, -1, -1):
             shift = self._shift(order[at], order[at + 1])
             later = np.minimum.accumulate(value[..., ::-1], axis=-1)[..., ::-1]

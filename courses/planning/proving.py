@@ -24,6 +24,8 @@ def prove(search: Search) -> tuple[int, bool]:
 
     Gives (lower bound of any plan's cost, whether it is proven that there is no plan).
     """
+    if search.spent():
+        return (loose_bound(search) if search.best else 0), False
     courses = search.problem.courses
     classes = [c for c in courses if c.series is not None]
     others = tuple(c for c in courses if c.series is None)
@@ -60,6 +62,7 @@ def _exhaust(search: Search, joint: JointSearch, fixed: Placement = ()) -> None:
     joint.refine()
     looks = 2 if len(joint.bound_of) > MANY else 0
     while not joint.exhausted and not search.spent():
+        search.rounds += 1
         before = joint.combinations
         placed = joint.glance() if looks > 0 else joint.step()
         looks -= 1

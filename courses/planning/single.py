@@ -65,7 +65,7 @@ def solve_course(
         return weight * max(0, len(used) - 1)
 
     limit = options if options <= EXACT_THERAPISTS else LARGEST_SET
-    best = (IMPOSSIBLE, (), 0)
+    best: tuple[int, tuple[int, ...], int] = (IMPOSSIBLE, (), 0)
     evaluated = len(anchors)
     for size_of_set in range(1, limit + 1):
         rows: list[tuple[tuple[int, ...], int]] = []

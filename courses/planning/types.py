@@ -275,10 +275,15 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """When to stop improving.  `steps` counts evaluated combinations and keeps answers reproducible; `seconds` needs
-    a monotonic `clock`.  Neither stops the search for a first plan before `last_resort` times the budget is spent."""
+    """When to stop improving; one course alone is always solved to the end.
 
-    steps: int | None = 4000
+    steps: placements of one course among the others and sweeps of a batch of combinations; it keeps answers
+    reproducible.  seconds: needs a monotonic `clock`, looked at between steps, none of which takes more than about a
+    tenth of a second.  Neither stops the search for a first plan before `last_resort` times the budget is spent;
+    `cancelled` does.
+    """
+
+    steps: int | None = 300
     seconds: float | None = None
     clock: Callable[[], float] | None = None
     last_resort: int = 3
@@ -303,7 +308,7 @@ class PlannedSession:
 
 @dataclass(frozen=True, slots=True)
 class PlanStats:
-    """combinations: therapist sets x arrival times solved; rounds: re-optimisations of one course among the others."""
+    """combinations: therapist sets x arrival times solved; rounds: steps taken, see `Budget.steps`."""
 
     combinations: int = 0
     rounds: int = 0
