@@ -55,7 +55,8 @@ class Procedure(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["clinic", "code"], name="procedure_code_once"),
             models.CheckConstraint(
-                name="active_procedure_has_minutes", condition=Q(is_active=False) | Q(minutes__isnull=False, minutes__gte=5)
+                name="active_procedure_has_minutes",
+                condition=Q(is_active=False) | Q(minutes__isnull=False, minutes__gte=5),
             ),
             models.CheckConstraint(
                 name="procedure_gaps_ordered",
