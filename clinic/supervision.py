@@ -17,7 +17,7 @@ from urllib.request import urlopen
 from clinic.embedded import ends_with_parent
 
 # Ctrl-C ends all within three seconds: what the processes have not finished by then is in the database or the broker.
-GRACE_SECONDS = 1.5
+GRACE_SECONDS = 1.0
 START_SECONDS = 60
 RESTARTS_A_MINUTE = 5
 
