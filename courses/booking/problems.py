@@ -26,7 +26,7 @@ from courses.booking.models import Course, Session
 from courses.booking.supply import Supply, to_slots
 from courses.booking.transitions import LIVE, PLACED, Status
 from courses.booking.wishes import Wishes
-from courses.catalogue.models import Procedure
+from courses.catalogue.models import GapUnit, Procedure
 from courses.groups.models import ClassMeeting, GroupClass
 from courses.planning import types as planning
 from courses.planning.types import FULL_DAY, SLOT_MINUTES
@@ -125,12 +125,13 @@ def build_problem(
     """Read everything the planner needs for these courses of one patient.
 
     `moving` names placed sessions that are planned anew along with the unplaced ones, or, with `only_moving`, alone.
-    Raises Invalid where a course
-    cannot be asked for: no open sessions, unknown frequency, different patients or clinics.
+    Raises Invalid where a course cannot be asked for: no open sessions, unknown frequency, a finish that has passed,
+    different patients or clinics.
     """
     clinic, patient = _shared(courses)
     asked = [
-        _ask(course, (wishes or {}).get(course.pk, Wishes()), moving, only_moving=only_moving) for course in courses
+        _ask(course, (wishes or {}).get(course.pk, Wishes()), moving, only_moving=only_moving, now=now)
+        for course in courses
     ]
     if not any(one.sessions for one in asked):
         raise Invalid(_("Every session of this course has a time already."), code="nothing_to_plan")
@@ -190,7 +191,7 @@ def _shared(courses: Sequence[Course]) -> tuple[Clinic, Patient]:
     return first.clinic, first.patient
 
 
-def _ask(course: Course, wishes: Wishes, moving: Collection[Session], *, only_moving: bool) -> Asked:
+def _ask(course: Course, wishes: Wishes, moving: Collection[Session], *, only_moving: bool, now: dt.datetime) -> Asked:
     moved = {session.pk for session in moving}
     open_sessions: list[Session] = []
     kept: list[Session] = []
@@ -200,7 +201,7 @@ def _ask(course: Course, wishes: Wishes, moving: Collection[Session], *, only_mo
             open_sessions.append(session)
         elif session.status == Status.UNPLACED:
             continue
-        elif session.status in (Status.BOOKED, Status.CONFIRMED, Status.HELD):
+        elif session.time.starts_at > now:
             kept.append(session)
         else:
             done.append(_date(course.clinic, session))
@@ -233,6 +234,9 @@ def _request(
 ) -> planning.CourseRequest:
     course, wishes = asked.course, asked.wishes
     start = max(filter(None, [first, wishes.start_from]))
+    if finish < start:
+        message = _("The finish lies before the first day that can be booked. Enter a later one.")
+        raise Invalid(details={"finish_by": [message]})
     return planning.CourseRequest(
         key=course.pk,
         sessions=len(asked.sessions),
@@ -244,8 +248,8 @@ def _request(
         start_day=days.index(start),
         finish_day=days.index(finish),
         done_days=tuple(sorted(days.index(d) for d in asked.done if d >= days.first)),
-        resuming=course.paused_until is not None,
-        pinned=tuple(_pin(session, days) for session in asked.kept),
+        resuming=_is_resuming(asked, days, start),
+        pinned=tuple(_pin(session, days) for session in asked.kept if _date(days.clinic, session) >= days.first),
         excluded_days=frozenset(days.index(d) for d in wishes.excluded_days if days.first <= d <= days.last),
         weekdays=frozenset(day - 1 for day in wishes.weekdays),
         weekdays_strength=planning.Strength(wishes.weekdays_strength),
@@ -260,6 +264,17 @@ def _request(
         tags=frozenset([_FAMILY.get(asked.procedure.category, ""), *asked.procedure.tags]) - {""},
         series=tuple(series.get(course.pk, ())) if asked.procedure.is_group else None,
     )
+
+
+def _is_resuming(asked: Asked, days: Days, start: dt.date) -> bool:
+    """Whether the longest gap since the last session given has gone by already: it cannot be kept any more."""
+    if not asked.done or asked.wishes.gap_max is None:
+        return False
+    last = max(asked.done)
+    if asked.course.gap_unit == GapUnit.CALENDAR or last < days.first:
+        return (start - last).days > asked.wishes.gap_max
+    opened = sum(days.opening[days.index(last) + 1 : days.index(start) + 1])
+    return opened > asked.wishes.gap_max
 
 
 def _pin(session: Session, days: Days) -> planning.PinnedSession:

@@ -206,3 +206,21 @@ def test_messages_follow_what_happens(desk: Desk) -> None:
     cancel_session(session=session, by=desk.reception, now=desk.now)
     assert not waiting.filter(kind=Message.Kind.REMINDER).exists()
     assert not waiting.filter(kind=Message.Kind.INVITATION).exists()
+
+
+def test_a_course_that_lay_idle_for_longer_than_its_gap_can_go_on(desk: Desk) -> None:
+    sessions = booked(desk)
+    first = sessions[0].time
+    complete_session(session=sessions[0], by=desk.reception, now=first.ends_at)
+    pause_course(course=sessions[0].course, until=None, by=desk.reception, now=first.ends_at)
+    later = first.ends_at + dt.timedelta(days=14)
+    course = resume_course(course=sessions[0].course, by=desk.reception, now=later)
+    plan = propose_plan(courses=[course], by=desk.reception, now=later)
+    assert len(plan.items) == 2
+
+
+def test_a_finish_that_has_passed_is_named(desk: Desk) -> None:
+    course = desk.course(start_from=None, finish_by=factories.NOW.date() - dt.timedelta(days=1))
+    with pytest.raises(Invalid) as refused:
+        propose_plan(courses=[course], by=desk.reception, now=desk.now)
+    assert "finish_by" in refused.value.details
