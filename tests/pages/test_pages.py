@@ -8,6 +8,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from clinic.searching import refresh_search_text
 from courses.models import Session
 from tests import factories as f
 from tests.pages.conftest import Scene
@@ -26,7 +27,9 @@ def test_looking_at_any_page_twice_writes_nothing(scene: Scene) -> None:
     client.get("/")
     for name, url in scene.addresses().items():
         for _time in range(2):
-            with CaptureQueriesContext(connection, ) as queries:
+            with CaptureQueriesContext(
+                connection,
+            ) as queries:
                 client.get(url)
             written = [q["sql"] for q in queries if _WRITES.match(q["sql"])]
             assert not written, (name, written)
@@ -120,7 +123,7 @@ def test_long_lists_take_no_more_statements(scene: Scene, name: str) -> None:
     for number in range(12):
         session = f.booked_session(
             f.CourseFactory(patient=f.PatientFactory(), clinic=scene.clinic, procedure=scene.unplaced.procedure),
-            starts_at=f.at(f"{8 + number}:00"),
+            starts_at=f.at(f"{8 + number:02}:00"),
             room=f.RoomFactory(clinic=scene.clinic),
         )
         f.booked_session(
@@ -145,6 +148,7 @@ def test_the_board_reads_its_cards_in_a_handful_of_statements(scene: Scene) -> N
 
 
 def test_names_of_patients_never_stand_in_an_address(scene: Scene) -> None:
+    refresh_search_text(scene.patient)
     client = scene.client("reception")
     answer = client.post("/patients/", {"q": "ivanova"})
     assert answer.status_code == 200
@@ -159,13 +163,14 @@ def test_no_patient_found_says_what_to_do(scene: Scene) -> None:
 
 
 def test_a_session_offers_only_what_may_follow(scene: Scene) -> None:
-    text = _text(scene.client("therapist"), f"/sessions/{scene.session.pk}/")
+    url = f"/sessions/{scene.session.pk}/"
+    text = _text(scene.client("doctor"), url)
     assert "/arrive/" in text
-    assert "/complete/" not in text
-    Session.objects.filter(pk=scene.session.pk).update(status="arrived")
-    text = _text(scene.client("therapist"), f"/sessions/{scene.session.pk}/")
-    assert "/complete/" in text
+    assert "/cancel/" in text
+    Session.objects.filter(pk=scene.session.pk).update(status="completed")
+    text = _text(scene.client("doctor"), url)
     assert "/arrive/" not in text
+    assert "/cancel/" not in text
 
 
 def test_the_diagnosis_is_for_those_who_treat(scene: Scene) -> None:
