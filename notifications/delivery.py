@@ -66,7 +66,7 @@ class _Unsent:
 
     released: list[Message] = field(default_factory=list)
     postponed: list[tuple[Message, datetime]] = field(default_factory=list)
-    deferred: list[tuple[Message, str]] = field(default_factory=list)
+    deferred: list[tuple[Message, Deferred]] = field(default_factory=list)
     refused: list[tuple[Message, str]] = field(default_factory=list)
     to_call: list[Message] = field(default_factory=list)
 
@@ -185,7 +185,7 @@ def _deliver(batch: list[Message], transport: Transport, clock: Clock, done: Del
                     reachable = False
                     unsent.released.append(message)
                 except Deferred as error:
-                    unsent.deferred.append((message, str(error)))
+                    unsent.deferred.append((message, error))
                 except Refused as error:
                     unsent.refused.append((message, str(error)))
                 else:
@@ -319,13 +319,16 @@ def _settle(unsent: _Unsent, now: datetime, done: Delivered) -> None:
             _ours(message).update(
                 status=Status.PENDING, lease=None, next_attempt_at=moment, claimed_at=message.claimed_at
             )
-        for message, reason in unsent.deferred:
+        for message, answer in unsent.deferred:
+            # What the server turned away has surely not arrived: cancelling it needs no CANCEL then.
+            claimed_at = F("claimed_at") if answer.may_have_arrived else message.claimed_at
             _ours(message).update(
                 status=Status.PENDING,
                 lease=None,
                 next_attempt_at=now + _pause(message.attempts),
                 attempts=F("attempts") + 1,
-                reason=reason,
+                reason=str(answer),
+                claimed_at=claimed_at,
             )
         for message, reason in unsent.refused:
             _bury(message, reason)

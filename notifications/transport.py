@@ -12,7 +12,14 @@ from django.core.mail.backends.smtp import EmailBackend
 
 
 class Deferred(Exception):
-    """The server may take this mail later (4xx), or the connection broke and nobody knows."""
+    """The server may take this mail later (4xx), or the connection broke.
+
+    `may_have_arrived` is true when the connection broke after the mail was handed over but before the answer.
+    """
+
+    def __init__(self, reason: str, *, may_have_arrived: bool = False) -> None:
+        super().__init__(reason)
+        self.may_have_arrived = may_have_arrived
 
 
 class Refused(Exception):
@@ -44,19 +51,26 @@ class Transport:
             self._backend.send_messages([_Finished(sender, to, content)])
             return
         smtp = self._connect(self._backend)
+        handed_over = False
         try:
-            smtp.sendmail(sender, [to], content)
-        except smtplib.SMTPRecipientsRefused as error:
-            code, answer = next(iter(error.recipients.values()))
-            raise self._verdict(code, answer) from None
-        except smtplib.SMTPSenderRefused as error:
-            self._close()
-            raise Unreachable(_sentence(error.smtp_code, error.smtp_error)) from None
+            # Step by step rather than `sendmail`, which does not tell before or after which step a connection broke.
+            smtp.ehlo_or_helo_if_needed()
+            code, answer = smtp.mail(sender)
+            if code != 250:
+                self._close()
+                raise Unreachable(_sentence(code, answer))
+            code, answer = smtp.rcpt(to)
+            if code not in (250, 251):
+                raise self._verdict(smtp, code, answer)
+            handed_over = True
+            code, answer = smtp.data(content)
+            if code != 250:
+                raise self._verdict(smtp, code, answer)
         except smtplib.SMTPResponseException as error:
-            raise self._verdict(error.smtp_code, error.smtp_error) from None
+            raise self._verdict(smtp, error.smtp_code, error.smtp_error) from None
         except (smtplib.SMTPException, OSError) as error:
             self._close()
-            raise Deferred(f"connection lost: {type(error).__name__}") from None
+            raise Deferred(f"connection lost: {type(error).__name__}", may_have_arrived=handed_over) from None
 
     def _connect(self, backend: EmailBackend) -> smtplib.SMTP:
         if backend.connection is None:
@@ -70,8 +84,10 @@ class Transport:
             raise Unreachable("no connection")
         return smtp
 
-    def _verdict(self, code: int, answer: bytes | str) -> Exception:
-        if code == 421:  # the server is closing the connection, whatever it was asked
+    def _verdict(self, smtp: smtplib.SMTP, code: int, answer: bytes | str) -> Exception:
+        try:
+            smtp.rset()
+        except (smtplib.SMTPException, OSError):  # code 421 closes the connection, whatever was asked
             self._close()
         return (Refused if code >= 500 else Deferred)(_sentence(code, answer))
 

@@ -19,6 +19,7 @@ class MailServer(FolderHandler):
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
         self.answer: Answer = lambda _recipient: None
+        self.break_after_data = False
         self.sessions = 0
         self.port = 0
 
@@ -35,6 +36,12 @@ class MailServer(FolderHandler):
             return reply
         envelope.rcpt_tos.append(address)
         return "250 OK"
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        reply = await super().handle_DATA(server, session, envelope)
+        if self.break_after_data:
+            server.transport.abort()
+        return reply
 
     @property
     def mails(self) -> list[StoredMail]:

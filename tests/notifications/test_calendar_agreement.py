@@ -100,6 +100,9 @@ class Story:
         return unsent.order_by("next_attempt_at").values_list("next_attempt_at", flat=True).first()
 
     def work(self, state: str) -> None:
+        due = self.next_mail()
+        if due is None or due > self.now:
+            return
         self.server.answer = {"greylists": lambda _to: "451 later", "hangs up": lambda _to: "hang up"}.get(
             state, lambda _to: None
         )

@@ -219,6 +219,26 @@ def test_a_deferred_invitation_gives_way_to_newer_news(clinic, alice, mail_serve
     assert (event["SEQUENCE"], event.start) == (1, moved.starts_at)
 
 
+def test_what_the_server_turned_away_needs_no_cancellation(clinic, alice, mail_server):
+    visit = make_visit()
+    announce(clinic, alice, visit)
+    mail_server.answer = lambda _recipient: "451 greylisted"
+    deliver()
+    announce(clinic, alice, cancel(visit))
+    assert set(Message.objects.values_list("status", flat=True)) == {Status.WITHDRAWN}
+
+
+def test_what_broke_off_after_it_was_handed_over_is_cancelled(clinic, alice, mail_server):
+    visit = make_visit()
+    announce(clinic, alice, visit)
+    mail_server.break_after_data = True
+    assert deliver().deferred == 1
+    mail_server.break_after_data = False
+    announce(clinic, alice, cancel(visit))
+    deliver(SETTLED + timedelta(minutes=10))
+    assert [each.method for each in mail_server.mails] == ["REQUEST", "CANCEL"]
+
+
 def test_a_lease_that_ended_is_claimed_again(clinic, alice):
     announce(clinic, alice, make_visit())
     assert len(claim(now=SETTLED)) == 1
