@@ -238,7 +238,7 @@ def _clean_text(name: str, value: Any, errors: dict[str, list[Any]]) -> str:
         text = " ".join(text.split())
     if any(unicodedata.category(letter) == "Cc" and letter not in "\n\r\t" for letter in text):
         errors.setdefault(name, [_("Remove the characters that cannot be seen.")])
-    longest = Patient._meta.get_field(name).max_length or _MOST_NOTE
+    longest = getattr(Patient._meta.get_field(name), "max_length", None) or _MOST_NOTE
     if len(text) > longest:
         errors.setdefault(name, [_("At most %(limit)s characters.") % {"limit": longest}])
     return text
@@ -261,7 +261,7 @@ def _clean_phones(
     found: dict[str, Phone] = {}
     for given in phones:
         phone = given if isinstance(given, Mapping) else {"number": given}
-        text = str(phone["number"]).strip()
+        text = str(phone.get("number") or "").strip()
         if not text:
             continue
         number = _e164(text, country)

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable
 
 from django.contrib.postgres.search import TrigramWordSimilarity
 from django.db import connection, transaction
-from django.db.models import Case, Exists, F, FloatField, OuterRef, Q, QuerySet, Value, When
+from django.db.models import Case, Exists, FloatField, OuterRef, Q, QuerySet, Value, When
+from django.db.models.expressions import Combinable
 from django.db.models.functions import Greatest
 from rapidfuzz.distance import DamerauLevenshtein
 
@@ -176,14 +177,14 @@ def _matching(patients: QuerySet[Patient], readings: list[list[str]], matches: C
     scores = []
     for words in readings:
         every_word = Q()
-        score: F | Value | Case | TrigramWordSimilarity = Value(0.0)
+        score: Combinable = Value(0.0)
         for word in dict.fromkeys(words):
             every_word &= matches(word)
             score = score + _closeness(word)
         condition |= every_word
         scores.append(Case(When(every_word, then=score), default=Value(0.0), output_field=FloatField()))
-    score = Greatest(*scores) if len(scores) > 1 else scores[0]
-    return patients.filter(condition).annotate(score=score).order_by("-score", "full_name", "pk")
+    best = Greatest(*scores) if len(scores) > 1 else scores[0]
+    return patients.filter(condition).annotate(score=best).order_by("-score", "full_name", "pk")
 
 
 def _is_spelt(word: str) -> Q:

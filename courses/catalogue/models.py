@@ -80,7 +80,7 @@ class Procedure(models.Model):
 
 
 @pghistory.track(obj_field=None)
-class ProcedureSeparation(Procedure.not_same_day_with.through):  # type: ignore[misc,name-defined]
+class ProcedureSeparation(Procedure.not_same_day_with.through):  # type: ignore[name-defined]
     """Two procedures not given on one day, as rows of their own, so that a change of them leaves a trail."""
 
     class Meta:
