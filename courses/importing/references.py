@@ -31,7 +31,10 @@ class Register:
             self.records[fold(key)] = row.origin.record
 
     def reject(self, row: Row, key: str) -> None:
-        """Remember the key of a rejected row, so that rows that hang on it can say so."""
+        """Free a key that the row took before it was rejected, and remember it for rows that hang on it."""
+        taken = self._last_taken(row.origin.record)
+        if taken is not None:
+            del self.keys[taken], self.records[taken]
         if key and fold(key) not in self.keys:
             self.rejected.setdefault(fold(key), row.origin.record)
 
@@ -47,6 +50,10 @@ class Register:
         else:
             row.report(kind, column, list=self.file, suggestion=self._suggest(key))
         return key
+
+    def _last_taken(self, record: int) -> str | None:
+        folded = next(reversed(self.records), None)
+        return folded if folded is not None and self.records[folded] == record else None
 
     def _suggest(self, key: str) -> str:
         nearest = process.extractOne(fold(key), list(self.keys), scorer=fuzz.ratio, score_cutoff=_NEAR_ENOUGH)
