@@ -66,6 +66,8 @@ def plan_reminders(
         period = quiet.period_at(moment)
         if period:
             moment = period[0] - BEFORE_QUIET
+            if before := quiet.period_at(moment):  # the waking hours are shorter than the margin
+                moment = before[1]
             if _to_utc(moment, tz) <= now:
                 moment = period[1]
         due_at = _to_utc(moment, tz)
