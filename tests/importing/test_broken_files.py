@@ -28,9 +28,11 @@ TABLES = {name.removesuffix(".csv"): text for name, text in FILES.items() if nam
     'C2,GROUP,N1,R3,8,2026-11-03T09:00,45,"FREQ=WEEKLY;BYDAY=TU"\n',
     "enrolments": "enrolment_id,class_id,patient_id,first_date,last_date,sessions\n"
     "N1,C1,P1,2026-11-23,2026-12-14,4\nN2,C2,P2,2026-12-01,2026-12-15,3\n",
-    "prescriptions": "prescription_id,patient_id,prescriber_id,prescribed_on,icd10,start_from,finish_by,combine_visits\n"
+    "prescriptions": "prescription_id,patient_id,prescriber_id,prescribed_on,icd10,start_from,finish_by,"
+    "combine_visits\n"
     "X1,P1,D1,2026-11-16,M54.5,2026-11-30,,no\nX2,P2,D1,2026-11-16,M54.2,2026-11-30,2027-01-10,wish\n",
-    "prescription_lines": "line_id,prescription_id,line_no,procedure,sessions,frequency,pref_days,pref_from,pref_to,note\n"
+    "prescription_lines": "line_id,prescription_id,line_no,procedure,sessions,frequency,pref_days,pref_from,"
+    "pref_to,note\n"
     "L1,X1,1,MASSAGE,10,daily,MO|WE,08:00,12:00,\nL2,X2,1,LASER,5,2_per_week,,,,\n",
 }
 NASTY = [
@@ -95,7 +97,7 @@ def test_the_files_are_good_before_they_are_spoilt(tmp_path: Path) -> None:
 
 
 def test_no_cell_stops_the_reading(tmp_path: Path) -> None:
-    for seed in range(150):
+    for seed in range(60):
         files = spoilt_files(tmp_path, seed)
         assert all(issue.message and issue.remedy for issue in files.issues)
 
