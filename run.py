@@ -109,7 +109,7 @@ def _install_with_uv(lock: Path, *, fresh: bool) -> bool:
     commands = [[uv, "pip", "install", "--python", str(PYTHON), "--require-hashes", "-r", str(lock)]]
     if fresh:
         commands.insert(0, [uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(VENV)])
-    print(f"Installing {_count(lock)} packages into .venv (once) …", flush=True)
+    print(f"Installing {_count(lock)} packages into .venv (once) …", file=sys.stderr)
     for command in commands:
         if subprocess.run(command, env=environment, cwd=PROJECT, check=False, stdout=sys.stderr).returncode:
             print("uv did not manage; trying pip.", file=sys.stderr)
@@ -154,8 +154,8 @@ def _show_progress(command: list[str], *, total: int) -> bool:
     """Run pip with one line of progress; what it says is shown only if it fails."""
     said: list[str] = []
     collected = 0
-    shown = sys.stdout.isatty()
-    print(f"Installing up to {total} packages into .venv (once; half a minute to two) …", flush=True)
+    shown = sys.stderr.isatty()
+    print(f"Installing up to {total} packages into .venv (once; half a minute to two) …", file=sys.stderr)
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         for line in process.stdout or ():
             said.append(line)
@@ -163,9 +163,9 @@ def _show_progress(command: list[str], *, total: int) -> bool:
                 collected += 1
                 if shown:
                     filled = min(30, 30 * collected // total)
-                    print(f"\r[{'#' * filled}{'.' * (30 - filled)}] {collected}", end="", flush=True)
+                    print(f"\r[{'#' * filled}{'.' * (30 - filled)}] {collected}", end="", file=sys.stderr)
     if shown:
-        print("\r" + " " * 50 + "\r", end="", flush=True)
+        print("\r" + " " * 50 + "\r", end="", file=sys.stderr)
     if process.returncode:
         print("".join(said[-30:]), file=sys.stderr)
     return process.returncode == 0

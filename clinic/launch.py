@@ -107,8 +107,13 @@ def _call_with_terminal(command: list[str], environment: Environment) -> int:
     return _call(command, environment)
 
 
+def _tell(text: str) -> None:
+    """Say what is going on, apart from what a command answers, which may be read by a program."""
+    print(text, file=sys.stderr, flush=True)
+
+
 def _migrate(environment: Environment) -> None:
-    print("Preparing the database …", flush=True)
+    _tell("Preparing the database …")
     command = [*MANAGE, "migrate", "--verbosity", "0"]
     if _call(command, environment):
         raise SupervisionError("The database could not be brought up to date; the reason is above.")
@@ -195,7 +200,7 @@ def demo(arguments: list[str]) -> int:
     for name in GIVEN:
         # The demonstration must never write into somebody's real database, nor feed their workers.
         if os.environ.pop(name, None):
-            print(f"The demonstration has servers of its own and leaves {name} alone.")
+            _tell(f"The demonstration has servers of its own and leaves {name} alone.")
     os.environ.pop("EMAIL_URL", None)
     state = _state("demo")
     _empty(state)
@@ -203,7 +208,7 @@ def demo(arguments: list[str]) -> int:
     with _servers(state, durable=True) as environment:
         _migrate(environment)
         product = Product(state, environment, host="127.0.0.1", port=options.port)
-        print("Starting web, worker, beat and mail sink …", flush=True)
+        _tell("Starting web, worker, beat and mail sink …")
         with product.running():
             command = [*MANAGE, "demo", "--url", product.url]
             if options.json:
