@@ -155,7 +155,7 @@ def test_the_number_of_queries_does_not_grow(card: Callable[..., Patient], djang
 
 def test_a_search_reads_the_index_and_not_the_table(db: None) -> None:
     letters = random.Random(7)
-    resources = Resource.objects.bulk_create([Resource(kind="patient") for _ in range(10_000)])
+    resources = Resource.objects.bulk_create([Resource(kind="patient") for _ in range(3_000)])
     patients = []
     for resource in resources:
         family, given = ("".join(letters.choices("abcdefghiklmnoprstuv", k=7)).title() for _ in range(2))
