@@ -16,3 +16,6 @@ def health(_request: HttpRequest) -> JsonResponse:
     except DatabaseError:
         return JsonResponse({"status": "database unreachable"}, status=503)
     return JsonResponse({"status": "ok"})
+
+
+health.required_permission = "anyone"  # type: ignore[attr-defined]

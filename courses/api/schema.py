@@ -1,12 +1,14 @@
 """How the API describes itself: what drf-spectacular cannot see by itself."""
 
 import inspect
+import re
 from typing import Any
 
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 
 from clinic.permissions import Permission
+from courses.api.fields import LARGEST_KEY
 from courses.api.permissions import required_for
 from courses.api.problems import CONTENT_TYPE
 
@@ -38,6 +40,11 @@ _WRITING = {
     "503": "Others are booking the same times right now. Nothing was changed; try again.",
 }
 _READING = {"422": "A parameter is wrong."}
+
+
+# Every row is found by its primary key, whatever the model calls it.
+_ROW = re.compile(r"\{\w+\}")
+_KEY = {"name": "id", "schema": {"type": "integer", "minimum": 1, "maximum": LARGEST_KEY}}
 
 
 class Description(AutoSchema):
@@ -75,14 +82,18 @@ class Description(AutoSchema):
 
 
 def close_bodies(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
-    """Bodies take the fields they name and no others; the problem is described once."""
+    """Bodies take the fields they name and no others; rows are found by `id`; the problem is described once."""
     components = result.setdefault("components", {}).setdefault("schemas", {})
     for name, component in components.items():
         if name.endswith("Body") and component.get("type") == "object":
             component["additionalProperties"] = False
     components["Problem"] = PROBLEM
-    for operations in result.get("paths", {}).values():
+    result["paths"] = {_ROW.sub("{id}", path): operations for path, operations in result["paths"].items()}
+    for operations in result["paths"].values():
         for operation in operations.values():
+            for parameter in operation.get("parameters", []):
+                if parameter["in"] == "path":
+                    parameter.update(_KEY)
             for response in operation.get("responses", {}).values():
                 if CONTENT_TYPE in response.get("content", {}):
                     response["content"][CONTENT_TYPE]["schema"] = {"$ref": "#/components/schemas/Problem"}

@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from clinic.models import Clinic
+from clinic.searching import refresh_search_text
 from courses.booking.transitions import Status
 from notifications.models import Message
 from tests import factories
@@ -192,5 +193,6 @@ def test_bad_filters_are_named(reception: APIClient, noun: str, filters: dict[st
 def test_patients_are_found_by_name_in_another_script(reception: APIClient, clinic: Clinic) -> None:
     patient = factories.PatientFactory(full_name="Нинель Куликова", family_name="Куликова", given_name="Нинель")
     factories.PatientFactory()
+    refresh_search_text(patient)
     found = reception.get("/api/v1/patients/", {"q": "kulikova"}).json()["results"]
     assert [row["id"] for row in found] == [patient.pk]

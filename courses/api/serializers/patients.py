@@ -7,6 +7,8 @@ from clinic.models import ContactPerson, Patient, PatientPhone
 from clinic.models.resources import Sex
 from courses.api.fields import Body, DayField
 
+LANGUAGES = ["en", "ru", "pl", "uk"]
+
 
 class PhoneSerializer(serializers.ModelSerializer[PatientPhone]):
     number = PhoneNumberField()
@@ -55,6 +57,19 @@ class PatientSerializer(serializers.ModelSerializer[Patient]):
         ]
 
 
+class PhoneBody(Body):
+    number = serializers.CharField(max_length=40, help_text="Without a country's code it is one of the clinic's.")
+    owner = serializers.CharField(max_length=100, required=False, allow_blank=True)
+    is_main = serializers.BooleanField(required=False)
+
+
+class ContactBody(Body):
+    name = serializers.CharField(max_length=200)
+    relation = serializers.CharField(max_length=100, required=False, allow_blank=True)
+    phone = serializers.CharField(max_length=40, required=False, allow_blank=True)
+    is_guardian = serializers.BooleanField(required=False)
+
+
 class PatientBody(Body):
     full_name = serializers.CharField(max_length=200)
     family_name = serializers.CharField(max_length=100, required=False, allow_blank=True)
@@ -63,11 +78,31 @@ class PatientBody(Body):
     card_number = serializers.CharField(max_length=50, required=False, allow_blank=True)
     sex = serializers.ChoiceField(Sex.choices, required=False)
     birth_date = DayField(required=False, allow_null=True)
-    language = serializers.ChoiceField(["en", "ru", "pl", "uk"], required=False)
+    language = serializers.ChoiceField(LANGUAGES, required=False)
     email = serializers.EmailField(required=False, allow_blank=True)
-    phones = PhoneSerializer(many=True, required=False, max_length=10)
+    phones = PhoneBody(many=True, required=False, max_length=10)
+    contacts = ContactBody(many=True, required=False, max_length=10)
     consent_data = serializers.BooleanField(required=False)
     consent_email = serializers.BooleanField(required=False)
     consent_sms = serializers.BooleanField(required=False)
     consent_marketing = serializers.BooleanField(required=False)
-    note = serializers.CharField(max_length=2000, required=False, allow_blank=True)
+    note = serializers.CharField(max_length=10_000, required=False, allow_blank=True)
+    duplicates_checked = serializers.BooleanField(
+        required=False, help_text="Somebody has looked at the cards named by `possible_duplicate` and this is another."
+    )
+
+
+class PatientChangeBody(Body):
+    """Only what is named changes; phones, when named, replace those there are."""
+
+    full_name = serializers.CharField(max_length=200, required=False)
+    family_name = serializers.CharField(max_length=100, required=False, allow_blank=True)
+    given_name = serializers.CharField(max_length=100, required=False, allow_blank=True)
+    patronymic = serializers.CharField(max_length=100, required=False, allow_blank=True)
+    card_number = serializers.CharField(max_length=50, required=False, allow_blank=True)
+    sex = serializers.ChoiceField(Sex.choices, required=False)
+    birth_date = DayField(required=False, allow_null=True)
+    language = serializers.ChoiceField(LANGUAGES, required=False)
+    email = serializers.EmailField(required=False, allow_blank=True)
+    phones = PhoneBody(many=True, required=False, max_length=10)
+    note = serializers.CharField(max_length=10_000, required=False, allow_blank=True)
