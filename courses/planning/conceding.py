@@ -36,6 +36,7 @@ ONLY_FINISH = Profile(
     hole=0,
     stub=0,
     window=0,
+    window_missed=0,
     weekday=0,
     therapist=0,
     language=0,

@@ -216,7 +216,8 @@ class Profile:
     chosen by the planner), counted in quarters;
     gap: each day beyond the minimal gap; hole: each calendar day of a gap beyond four;
     stub: each unusable stub of 1-3 free slots left beside a session in the therapist's calendar;
-    window: each 15 minutes outside the wished part of the day; weekday: each session on a day not wished for;
+    window: each 15 minutes outside the wished part of the day; window_missed: each session that lies so;
+    weekday: each session on a day not wished for;
     therapist: each session not with the preferred therapist; language: each session with a therapist who does not
     speak the wished language;
     extra_therapist: each therapist of a course beyond the first, by the procedure's dearest tag, without one
@@ -232,8 +233,9 @@ class Profile:
     hole: int = 2
     stub: int = 3
     window: int = 1
-    weekday: int = 8
-    therapist: int = 10
+    window_missed: int = 8
+    weekday: int = 12
+    therapist: int = 15
     language: int = 5
     extra_therapist: Mapping[str, int] = field(
         default_factory=lambda: {

@@ -28,7 +28,7 @@ def window_cost(profile: Profile, course: CourseRequest, slot: int, slots: int |
         return 0
     start, end = course.window
     outside = max(0, start - slot) + max(0, slot + (slots or course.slots) - end)
-    return profile.window * -(-outside // QUARTER)
+    return profile.window * -(-outside // QUARTER) + (profile.window_missed if outside else 0)
 
 
 def weekday_cost(profile: Profile, course: CourseRequest, weekday: int) -> int:

@@ -268,7 +268,7 @@ def course_by_hand(problem: Problem, course: CourseRequest, own: list[PlannedSes
         outside = 0
         if course.window_strength is Strength.WISH:
             outside = max(0, course.window[0] - s.slot) + max(0, s.slot + s.slots - course.window[1])
-        total += weights.window * ((outside + 2) // 3)
+        total += weights.window * ((outside + 2) // 3) + weights.window_missed * (outside > 0)
         if course.weekdays_strength is Strength.WISH and course.weekdays and s.day % 7 not in course.weekdays:
             total += weights.weekday
         if course.therapist_strength is Strength.WISH and s.therapist != course.preferred_therapist:

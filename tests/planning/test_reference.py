@@ -8,7 +8,7 @@ from courses.planning import plan, verify
 from courses.planning.reference import DEVICES, ROOMS, THERAPISTS, reference_clinic
 
 KNOWN = [
-    (0, "daily", 256),
+    (0, "daily", 259),
     (0, "every_other_day", 281),
     (0, "3_per_week", 284),
     (0, "2_per_week", 311),
@@ -16,10 +16,10 @@ KNOWN = [
     (1, "every_other_day", 301),
     (1, "3_per_week", 291),
     (1, "2_per_week", 334),
-    (2, "daily", 333),
-    (2, "every_other_day", 336),
-    (2, "3_per_week", 329),
-    (2, "2_per_week", 348),
+    (2, "daily", 343),
+    (2, "every_other_day", 352),
+    (2, "3_per_week", 337),
+    (2, "2_per_week", 356),
     (3, "daily", 295),
     (3, "every_other_day", 315),
     (3, "3_per_week", 303),
