@@ -18,6 +18,8 @@ from courses.pages.grid import MOST_LANES, MOST_STEPS, STEP_MINUTES
 
 BY_THERAPIST, BY_ROOM = "therapist", "room"
 SLOTS_PER_HOUR = 12
+# From half an hour on there is room for more than two lines.
+_TALL = 6
 # Shown when a day has neither hours nor sessions.
 _USUAL_HOURS = (8, 18)
 
@@ -235,7 +237,7 @@ def _column(frame: _Frame, cards: list[Card], *, key: str, name: str, note: str,
     for card, lane in zip(cards, lane_of, strict=True):
         start, end = card.first_slot, card.first_slot + card.slots
         wide = f" l{lane + 1}" if lanes > 1 else ""
-        card.place = frame.place(start, end) + wide + (" short" if end - start < 4 else "")
+        card.place = frame.place(start, end) + wide + (" tall" if card.slots >= _TALL else "")
     return Column(key=key, name=name, note=note, lanes=lanes, blocks=blocks, cards=cards)
 
 

@@ -221,7 +221,11 @@ def session_move(request: PageRequest, pk: int) -> HttpResponse:
         except Conflict as refused:
             error = refused
     first = max(_first_day(request, here.date()), request.clinic.local_date(request.now))
-    starts = free_starts(session=one, first_day=first, days=DAYS_OFFERED, now=request.now)
+    starts = [
+        start
+        for start in free_starts(session=one, first_day=first, days=DAYS_OFFERED, now=request.now)
+        if start.starts_at != one.appointment.starts_at
+    ]
     context = session_context(request, one) | {
         "form": form,
         "error": error,

@@ -5,9 +5,10 @@ import re
 import pytest
 from playwright.sync_api import Browser, expect
 
-from clinic.models import Reservation
+from clinic.models import Reservation, Resource, Therapist
 from courses.booking.transitions import PLACED
 from courses.models import Plan, Session
+from tests import factories as f
 from tests.browser.conftest import Desk, Riverside, open_desk
 
 pytestmark = pytest.mark.browser
@@ -97,13 +98,8 @@ def test_all_of_it_works_without_a_script(browser: Browser, live_server: object,
 def test_of_two_who_want_one_time_the_second_gets_choices(
     browser: Browser, live_server: object, riverside: Riverside
 ) -> None:
-    from clinic.models import Therapist
-    from tests import factories as f
-
     Therapist.objects.get(short_name="Boris K.").qualifications.all().delete()
-    f.RoomFactory._meta.model.objects.get(name="Room 3").resource.__class__.objects.filter(kind="room").update(
-        capacity=1
-    )
+    Resource.objects.filter(kind="room").update(capacity=1)
     other = f.PatientFactory(family_name="Petrov", given_name="Jan")
     desks = []
     for patient in (riverside.patient, other):

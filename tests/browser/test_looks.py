@@ -21,7 +21,9 @@ def scene(transactional_db: None) -> Scene:
     ("width", "theme", "language"),
     [(1440, "light", "en"), (1440, "dark", "ru"), (320, "light", "ru"), (320, "dark", "en")],
 )
-def test_every_page(browser: Browser, live_server: object, scene: Scene, width: int, theme: str, language: str) -> None:
+def test_every_page(
+    browser: Browser, live_server: object, scene: Scene, *, width: int, theme: str, language: str
+) -> None:
     desk = open_desk(
         browser,
         live_server.url,  # type: ignore[attr-defined]
