@@ -8,8 +8,11 @@ import shutil
 import signal
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from psycopg.conninfo import conninfo_to_dict
 
@@ -207,7 +210,7 @@ def demo(arguments: list[str]) -> int:
     stays = sys.stdout.isatty() and not options.exit
     with _servers(state, durable=True) as environment:
         _migrate(environment)
-        product = Product(state, environment, host="127.0.0.1", port=options.port)
+        product = Product(state, environment | {"DEMO_NOW": _demo_now()}, host="127.0.0.1", port=options.port)
         _tell("Starting web, worker, beat and mail sink …")
         with product.running():
             command = [*MANAGE, "demo", "--url", product.url]
@@ -220,6 +223,13 @@ def demo(arguments: list[str]) -> int:
             with contextlib.suppress(KeyboardInterrupt):
                 product.keep_running()
     return 0
+
+
+def _demo_now() -> str:
+    """The moment the demo clinic's files were made for: an aware moment in ISO 8601."""
+    settings = tomllib.loads((PROJECT / "courses" / "importing" / "demo_clinic" / "clinic.toml").read_text())
+    moment = datetime.fromisoformat(settings["demo_now"])
+    return moment.replace(tzinfo=ZoneInfo(settings["zone"])).isoformat()
 
 
 def _empty(state: Path) -> None:
@@ -289,8 +299,7 @@ def bench(arguments: list[str]) -> int:
     os.environ.setdefault("API_REQUESTS_PER_MINUTE", "1000000")
     state = _state("bench")
     with _servers(state, durable=True) as environment:
-        with contextlib.redirect_stdout(sys.stderr):  # on standard output there is one line, the figures
-            _migrate(environment)
+        _migrate(environment)
         product = Product(state, environment, host="127.0.0.1", port=8100)
         with product.running(background=False):
             return _call([*MANAGE, "bench", *arguments], product.environment)

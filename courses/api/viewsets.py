@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.db.models import QuerySet
 from django.utils import timezone
 from rest_framework import mixins, viewsets
@@ -51,8 +52,9 @@ class Verbs(IdempotentPosts, viewsets.GenericViewSet):
 
     @cached_property
     def now(self) -> dt.datetime:
-        """The moment of this request: the clock is read once."""
-        return timezone.now()
+        """The moment of this request: the clock is read once, and in a demonstration stops when its files end."""
+        moment = timezone.now()
+        return min(moment, dt.datetime.fromisoformat(settings.DEMO_NOW)) if settings.DEMO_NOW else moment
 
     def read(self, serializer: type[Serializer[Any]], request: Request) -> dict[str, Any]:
         """The validated body."""

@@ -2,10 +2,12 @@
 
 import datetime as dt
 
+import time_machine
+from pytest_django import Settings
 from rest_framework.test import APIClient
 
 from courses.models import Course, Plan, Session
-from tests.factories import MONDAY, CourseFactory
+from tests.factories import MONDAY, NOW, CourseFactory
 
 
 def _propose(client: APIClient, course: Course, **wishes: object) -> dict[str, object]:
@@ -91,6 +93,17 @@ def test_the_loser_of_a_race_gets_a_fresh_plan(reception: APIClient, course: Cou
     fresh = problem["details"]["fresh_plan"]
     assert not Session.objects.filter(course=rival).exclude(status="unplaced").exists()
     assert reception.post(f"/api/v1/plans/{fresh}/book/").status_code == 200
+
+
+def test_a_demonstration_plans_as_of_its_own_moment(reception: APIClient, course: Course, settings: Settings) -> None:
+    settings.DEMO_NOW = NOW.isoformat()
+    with time_machine.travel(NOW + dt.timedelta(days=400), tick=True):
+        plan = reception.post("/api/v1/plans/", {"courses": [course.pk], "not_before": MONDAY.isoformat()}).json()
+        assert MONDAY.isoformat() <= plan["items"][0]["start"] < (MONDAY + dt.timedelta(days=5)).isoformat()
+        assert reception.post(f"/api/v1/plans/{plan['id']}/book/").status_code == 200
+    with time_machine.travel(NOW - dt.timedelta(days=3), tick=True):
+        plan = reception.post("/api/v1/plans/", {"courses": [course.pk]}).json()
+        assert plan["code"] == "nothing_to_plan"
 
 
 def test_only_those_who_book_may_plan(therapist: APIClient, colleague: APIClient, course: Course) -> None:
