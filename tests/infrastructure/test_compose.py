@@ -74,9 +74,10 @@ def test_only_the_migration_knows_the_owners_password() -> None:
     assert knowing == {"postgres", "migrate"}
 
 
-@pytest.mark.parametrize("name", PRODUCT)
-def test_the_settings_that_come_of_it_are_fit_for_production(name: str) -> None:
-    environment = {key: _filled(str(value)) for key, value in SERVICES[name]["environment"].items()}
+def test_the_settings_that_come_of_it_are_fit_for_production() -> None:
+    # The web's variables are those of all the others and more.
+    assert all(SERVICES["web"]["environment"].items() >= SERVICES[name]["environment"].items() for name in PRODUCT[2:])
+    environment = {key: _filled(str(value)) for key, value in SERVICES["web"]["environment"].items()}
     environment |= {"PATH": os.environ["PATH"]}
     command = [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"]
     result = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
@@ -118,6 +119,15 @@ def test_the_image_holds_the_locked_production_set_and_no_other() -> None:
     installed = re.findall(r"pip install .*$", DOCKERFILE, flags=re.MULTILINE)
     assert installed == ["pip install --no-cache-dir --require-hashes -r /tmp/production.txt"]
     assert "COPY requirements/production.txt /tmp/production.txt" in DOCKERFILE
+
+
+def test_static_files_are_collected_as_the_image_collects_them(tmp_path: Path) -> None:
+    environment = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+    environment |= {"STATIC_COLLECTED": "true", "STATIC_ROOT": str(tmp_path), "SECRET_KEY": "unused-while-building"}
+    command = [sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity", "0"]
+    result = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "staticfiles.json").exists()
 
 
 def test_whatever_runs_on_is_watched() -> None:
