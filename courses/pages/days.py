@@ -18,8 +18,8 @@ from courses.pages.grid import MOST_LANES, MOST_STEPS, STEP_MINUTES
 
 BY_THERAPIST, BY_ROOM = "therapist", "room"
 SLOTS_PER_HOUR = 12
-# From half an hour on there is room for more than two lines.
-_TALL = 6
+# How many slots are enough for more than two lines, and how many are too few for a second one, at the smaller sizes.
+_TALL, _LEAN, _LOW = 6, 3, 2
 # Shown when a day has neither hours nor sessions.
 _USUAL_HOURS = (8, 18)
 
@@ -222,23 +222,30 @@ def _blocks(frame: _Frame, works: int, away: Sequence[tuple[int, str]]) -> tuple
 
 
 def _column(frame: _Frame, cards: list[Card], *, key: str, name: str, note: str, blocks: list[Block]) -> Column:
-    """Cards that meet in time stand side by side in lanes, as many as are needed."""
+    """Cards that meet in time stand in lanes side by side; each takes the free lanes to its right as well."""
+    lane_of: list[int] = []
     free_from: list[int] = []
-    lane_of = []
     for card in cards:
-        start, end = card.first_slot, card.first_slot + card.slots
-        lane = next((n for n, free in enumerate(free_from) if free <= start), None)
-        if lane is None:
-            lane = len(free_from)
-            free_from.append(0)
-        free_from[lane] = end
+        lane = next((n for n, free in enumerate(free_from) if free <= card.first_slot), len(free_from))
+        free_from[lane : lane + 1] = [card.first_slot + card.slots]
         lane_of.append(min(lane, MOST_LANES - 1))
     lanes = min(max(len(free_from), 1), MOST_LANES)
     for card, lane in zip(cards, lane_of, strict=True):
         start, end = card.first_slot, card.first_slot + card.slots
-        wide = f" l{lane + 1}" if lanes > 1 else ""
-        card.place = frame.place(start, end) + wide + (" tall" if card.slots >= _TALL else "")
+        neighbours = [
+            other_lane
+            for other, other_lane in zip(cards, lane_of, strict=True)
+            if other_lane > lane and other.first_slot < end and start < other.first_slot + other.slots
+        ]
+        wide = f" l{lane + 1} e{min(neighbours, default=lanes) + 1}" if lanes > 1 else ""
+        card.place = frame.place(start, end) + wide + _height(card.slots)
     return Column(key=key, name=name, note=note, lanes=lanes, blocks=blocks, cards=cards)
+
+
+def _height(slots: int) -> str:
+    if slots >= _TALL:
+        return " tall"
+    return " low" if slots <= _LOW else " lean" if slots <= _LEAN else ""
 
 
 def _now_row(frame: _Frame, date: dt.date, now: dt.datetime) -> int | None:

@@ -1,7 +1,6 @@
 """A real browser on a real server. Where no browser is found the tests are skipped, and in CI they fail instead."""
 
 import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -14,26 +13,19 @@ from clinic.models import Clinic, Patient, User
 from clinic.permissions import Role
 from clinic.searching import refresh_search_text
 from tests import factories as f
-
-_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-_MISSING = "No browser was found. Install Chromium (`apt-get install chromium`) or set BROWSER_PATH to one."
+from tests.browser.chromium import MISSING, find_chromium
 
 # Playwright's synchronous interface runs a loop of its own, in which Django would refuse to touch the database.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
 
-def _browser_path() -> str | None:
-    named = os.environ.get("BROWSER_PATH")
-    return named or next((path for path in map(shutil.which, _NAMES) if path), None)
-
-
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    path = _browser_path()
+    path = find_chromium()
     if path is None:
         if os.environ.get("CI"):
-            pytest.fail(_MISSING)
-        pytest.skip(_MISSING)
+            pytest.fail(MISSING)
+        pytest.skip(MISSING)
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage"])
         yield started
