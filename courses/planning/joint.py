@@ -55,6 +55,7 @@ class JointSearch:
         self.elsewhere = np.array(elsewhere, dtype=np.float32)
         self.combinations = 0
         self.complete = True
+        self.batch = BATCH
         self.tables = [CourseTable(self.ground, c) for c in courses]
         self.feasible = all(t.options for t in self.tables)
         if not self.feasible:
@@ -157,7 +158,7 @@ class JointSearch:
 
     def step(self) -> Placement | None:
         """Sweep the best open combinations; a better placement of all courses if they hold one."""
-        size = FIRST_BATCH if not self.combinations else BATCH
+        size = min(FIRST_BATCH if not self.combinations else BATCH, self.batch)
         return self._sweep(np.argsort(self.bound_of, kind="stable")[:size])
 
     def glance(self) -> Placement | None:
@@ -174,11 +175,14 @@ class JointSearch:
         )
         self.combinations += len(order)
         result = sweep(batch, self.best, most_states=most_states or MOST_STATES)
-        if result.dropped and most_states is None:
+        again = result.dropped and (most_states is not None or len(order) > 1)
+        if again and most_states is None:
+            self.batch = max(1, len(order) // 4)  # too many states at once: fewer combinations at a time
+        elif result.dropped and most_states is None:
             self.complete = False
             self.floor = min(self.floor, float(self.bound_of[order].min()))
         left = np.ones(len(self.bound_of), dtype=bool)
-        left[order] = result.dropped and most_states is not None
+        left[order] = again
         self.index, self.bound_of, self.split_of = self.index[:, left], self.bound_of[left], self.split_of[left]
         if result.cost is None:
             return None

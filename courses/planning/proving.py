@@ -129,14 +129,17 @@ def _prove_beside(
 
 
 def _improve_by_groups(search: Search) -> None:
-    """Three courses at a time, exactly, around the others; twice round, or until the budget is spent."""
+    """Three courses at a time, or two where no three suit, exactly, around the others; twice round at most."""
     if search.best is None:
         _open_by_groups(search)
+    courses = search.problem.courses
+    sized = [[g for g in combinations(courses, size) if suits(search.ground, g)] for size in (3, 2)]
+    groups = sized[0] or sized[1]
     for _ in range(2):
         before = _known(search)
-        for group in combinations(search.problem.courses, min(3, len(search.problem.courses))):
-            if search.best is None or search.spent() or not suits(search.ground, group):
-                continue
+        for group in groups:
+            if search.best is None or search.spent():
+                return
             keys = {c.key for c in group}
             fixed = tuple((k, own) for k, own in search.best.placed if k not in keys)
             taken = [s for _, own in fixed for s in own]
@@ -161,7 +164,7 @@ def _open_by_groups(search: Search) -> None:
     """A first plan where no order gives one: some courses exactly together, then the others in turn around them."""
     courses = search.problem.courses
     for size in (3, 2):
-        for group in combinations(courses, min(size, len(courses))):
+        for group in combinations(courses, size):
             if search.best is not None or search.spent():
                 return
             if not suits(search.ground, group):

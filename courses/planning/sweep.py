@@ -14,7 +14,7 @@ from .chain import Chain
 from .table import CourseTable
 from .weights import IMPOSSIBLE
 
-MOST_STATES = 400_000
+MOST_STATES = 200_000  # about 100 MB at the peak
 MOST_SESSIONS, MOST_POSITIONS = 31, 126  # what a state's key has room for
 
 
