@@ -7,7 +7,7 @@ out anew: those that have begun stay, the rest take the lowest place that is fre
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db import connection
@@ -30,7 +30,9 @@ class Want:
 
 
 @dataclass(slots=True)
-class _Taken:
+class Taken:
+    """A place of a resource that somebody has for a period, UTC."""
+
     reservation_id: int | None
     place: int | None  # None: the whole resource
     starts_at: dt.datetime
@@ -52,11 +54,28 @@ def choose_places(
     `details["taken"]` the keys of the wants that lost.
     """
     taken = _read_taken(wants, now=now)
-    chosen: list[_Taken] = []
-    lost: list[int] = []
+    capacities = {pk: resource.capacity for pk, resource in resources.items()}
+    chosen, recoloured = deal_places(wants, taken, capacities=capacities, now=now)
+    lost = {want.key for want, own in zip(wants, chosen, strict=True) if own is None}
+    if lost:
+        raise PlaceTaken(details={"taken": sorted(lost)})
+    if recoloured:
+        _write_colours(recoloured)
+    places = [own.place for own in chosen if own is not None]
+    return [Range(1, None) if place is None else Range(place, place + 1) for place in places]
+
+
+def deal_places(
+    wants: Sequence[Want], taken: dict[int, list[Taken]], *, capacities: Mapping[int, int], now: dt.datetime
+) -> tuple[list[Taken | None], dict[int, int]]:
+    """What each want gets, None where nothing is free, and the new places of reservations that make way for them.
+
+    `taken` (resource → what others have) is changed accordingly.
+    """
+    chosen: list[Taken | None] = []
     recoloured: dict[int, int] = {}
     for want in wants:
-        capacity = resources[want.resource_id].capacity
+        capacity = capacities[want.resource_id]
         others = taken[want.resource_id]
         place = _free_place(others, want, capacity)
         if place is None and not want.whole and capacity > 1:
@@ -65,21 +84,17 @@ def choose_places(
                 recoloured.update({t.reservation_id: t.place for t in moves if t.reservation_id and t.place})
                 place = _free_place(others, want, capacity)
         if place is None:
-            lost.append(want.key)
+            chosen.append(None)
             continue
-        # Recolouring for a later want may deal this one another place, so ranges are read off at the end.
-        own = _Taken(None, None if want.whole else place, want.starts_at, want.ends_at)
+        # Recolouring for a later want may deal this one another place: callers read it at the end.
+        own = Taken(None, None if want.whole else place, want.starts_at, want.ends_at)
         others.append(own)
         chosen.append(own)
-    if lost:
-        raise PlaceTaken(details={"taken": sorted(set(lost))})
-    if recoloured:
-        _write_colours(recoloured)
-    return [Range(1, None) if own.place is None else Range(own.place, own.place + 1) for own in chosen]
+    return chosen, recoloured
 
 
-def _read_taken(wants: Sequence[Want], *, now: dt.datetime) -> dict[int, list[_Taken]]:
-    taken: dict[int, list[_Taken]] = defaultdict(list)
+def _read_taken(wants: Sequence[Want], *, now: dt.datetime) -> dict[int, list[Taken]]:
+    taken: dict[int, list[Taken]] = defaultdict(list)
     if not wants:
         return taken
     # Recolouring looks at chains of overlaps, so whole days are read, not just the periods wanted.
@@ -102,11 +117,11 @@ def _read_taken(wants: Sequence[Want], *, now: dt.datetime) -> dict[int, list[_T
         day = starts_at.astimezone(dt.UTC).date()
         if any((resource_id, day + dt.timedelta(days=step)) in days for step in (-1, 0, 1)):
             place = None if places.upper is None else places.lower
-            taken[resource_id].append(_Taken(pk, place, starts_at, ends_at))
+            taken[resource_id].append(Taken(pk, place, starts_at, ends_at))
     return taken
 
 
-def _free_place(others: list[_Taken], want: Want, capacity: int) -> int | None:
+def _free_place(others: list[Taken], want: Want, capacity: int) -> int | None:
     met = [other for other in others if other.meets(want.starts_at, want.ends_at)]
     if want.whole:
         return None if met else 1
@@ -116,7 +131,7 @@ def _free_place(others: list[_Taken], want: Want, capacity: int) -> int | None:
     return next((place for place in range(1, capacity + 1) if place not in used), None)
 
 
-def _recolour(others: list[_Taken], want: Want, capacity: int, *, now: dt.datetime) -> list[_Taken] | None:
+def _recolour(others: list[Taken], want: Want, capacity: int, *, now: dt.datetime) -> list[Taken] | None:
     """Deal places anew among the chain of overlaps around `want`; None where counts do not allow it either.
 
     Changes `others` in place. First-fit in order of start is optimal for intervals as long as those that have
@@ -125,13 +140,13 @@ def _recolour(others: list[_Taken], want: Want, capacity: int, *, now: dt.dateti
     chain = _chain(others, want)
     if any(other.place is None for other in chain if other.meets(want.starts_at, want.ends_at)):
         return None
-    newcomer = _Taken(None, 0, want.starts_at, want.ends_at)
+    newcomer = Taken(None, 0, want.starts_at, want.ends_at)
     fixed = [t for t in chain if t.place is None or t.starts_at <= now]
     movable = sorted(
         [t for t in chain if t.place is not None and t.starts_at > now] + [newcomer],
         key=lambda t: (t.starts_at, t.ends_at),
     )
-    colours: list[tuple[_Taken, int]] = []
+    colours: list[tuple[Taken, int]] = []
     for one in movable:
         used = {t.place for t in fixed if t.meets(one.starts_at, one.ends_at)}
         used |= {place for t, place in colours if t.meets(one.starts_at, one.ends_at)}
@@ -145,10 +160,10 @@ def _recolour(others: list[_Taken], want: Want, capacity: int, *, now: dt.dateti
     return changed
 
 
-def _chain(others: list[_Taken], want: Want) -> list[_Taken]:
+def _chain(others: list[Taken], want: Want) -> list[Taken]:
     """The reservations connected to the want by overlaps."""
     start, end = want.starts_at, want.ends_at
-    chain: list[_Taken] = []
+    chain: list[Taken] = []
     rest = list(others)
     while True:
         met = [t for t in rest if t.meets(start, end)]
