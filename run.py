@@ -106,7 +106,8 @@ def _install_with_uv(lock: Path, *, fresh: bool) -> bool:
         return False
     # Never another Python than the one at hand; and certificates as the machine has them, which may be a company's own.
     environment = os.environ | {"UV_PYTHON_DOWNLOADS": "never", "UV_SYSTEM_CERTS": "1", "VIRTUAL_ENV": str(VENV)}
-    commands = [[uv, "pip", "install", "--python", str(PYTHON), "--require-hashes", "-r", str(lock)]]
+    quietly = [] if sys.stderr.isatty() else ["--quiet"]
+    commands = [[uv, "pip", "install", *quietly, "--python", str(PYTHON), "--require-hashes", "-r", str(lock)]]
     if fresh:
         commands.insert(0, [uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(VENV)])
     print(f"Installing {_count(lock)} packages into .venv (once) …", file=sys.stderr)
