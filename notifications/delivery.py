@@ -337,7 +337,8 @@ def _settle(unsent: _Unsent, now: datetime, done: Delivered) -> None:
 
 def _pause(attempts: int) -> timedelta:
     """Twice as long after each failure, and never the same for all that failed together."""
-    return min(FIRST_PAUSE * 2 ** min(attempts, 12), LONGEST_PAUSE) * _jitter.uniform(0.75, 1.25)
+    doubled: timedelta = FIRST_PAUSE * 2 ** min(attempts, 12)
+    return min(doubled, LONGEST_PAUSE) * _jitter.uniform(0.75, 1.25)
 
 
 def _ours(message: Message) -> QuerySet[Message]:

@@ -51,7 +51,8 @@ def render_visit(
     event.add("ATTENDEE", _attendee(attendee, attendee_name, method))
     zone = zones.render_zone(visit.zone) if by_zone else b""
     head = f"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:{PRODID}\r\nCALSCALE:GREGORIAN\r\nMETHOD:{method}\r\n"
-    return head.encode() + zone + event.to_ical() + b"END:VCALENDAR\r\n"
+    body: bytes = event.to_ical()
+    return head.encode() + zone + body + b"END:VCALENDAR\r\n"
 
 
 def _attendee(address: str, name: str, method: Method) -> vCalAddress:

@@ -185,13 +185,15 @@ class _Announcement:
             message.expires_at = self._expiry(visit.starts_at, reminder.due_at)
             self.new.append(message)
 
-    def _call(self, kind: Kind, visit: VisitSnapshot, due_at: datetime, offset: int | None = None) -> None:
+    def _call(self, kind: Message.Kind, visit: VisitSnapshot, due_at: datetime, offset: int | None = None) -> None:
         message = self._message(kind, visit.uid, [visit], due_at, Channel.CALL)
         message.offset = offset
         message.revision = visit.sequence
         self.new.append(message)
 
-    def _mail(self, kind: Kind, visit: VisitSnapshot, due_at: datetime, last_start: datetime, told: _Told) -> None:
+    def _mail(
+        self, kind: Message.Kind, visit: VisitSnapshot, due_at: datetime, last_start: datetime, told: _Told
+    ) -> None:
         message = self._message(kind, visit.uid, [visit], due_at, Channel.EMAIL)
         message.revision = visit.sequence
         message.expires_at = self._expiry(last_start, due_at)
@@ -247,7 +249,7 @@ class _Announcement:
         self.rewritten.append(message)
 
     def _message(
-        self, kind: Kind, subject: str, visits: Iterable[VisitSnapshot], due_at: datetime, channel: str
+        self, kind: Message.Kind, subject: str, visits: Iterable[VisitSnapshot], due_at: datetime, channel: str
     ) -> Message:
         return Message(
             clinic_id=self.clinic.pk,

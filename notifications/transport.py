@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import smtplib
-from email import message_from_bytes, policy
+from email import message_from_bytes
+from email import policy as policies
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from django.core.mail import EmailMessage, get_connection
 from django.core.mail.backends.smtp import EmailBackend
@@ -103,11 +104,11 @@ class _Finished(EmailMessage):
     """A mail that is written already."""
 
     def __init__(self, sender: str, to: str, content: bytes) -> None:
-        parsed = message_from_bytes(content, policy=policy.default)
+        parsed = message_from_bytes(content, policy=policies.default)
         super().__init__(subject=str(parsed["Subject"]), from_email=sender, to=[to])
         self.content = content
 
-    def message(self):  # type: ignore[no-untyped-def]  # Django's own class of message is private to it
+    def message(self, *, policy: Any = None) -> Any:
         return message_from_bytes(self.content)
 
 

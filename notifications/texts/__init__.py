@@ -59,11 +59,11 @@ class Language:
 
     def long_date(self, day: date) -> str:
         """Tuesday, 1 December 2026."""
-        return self.texts["dates"]["long"].format(**self._parts(day))
+        return str(self.texts["dates"]["long"]).format(**self._parts(day))
 
     def short_date(self, day: date) -> str:
         """Tue 1 Dec."""
-        return self.texts["dates"]["short"].format(**self._parts(day))
+        return str(self.texts["dates"]["short"]).format(**self._parts(day))
 
     def time(self, moment: datetime) -> str:
         return f"{moment:%H:%M}"

@@ -119,10 +119,9 @@ class Story:
 
 @given(steps=STEPS)
 @effort(
-    print_blob=True,
-    phases=[Phase.generate],
-    max_examples=80,
+    max_examples=25,
     deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # a story is slow, and short enough to read as it is
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 def test_the_patients_calendar_ends_as_the_clinics(db: None, mail_server: MailServer, steps):
