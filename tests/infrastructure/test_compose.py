@@ -1,16 +1,23 @@
 """docker-compose.yml and the Dockerfile: what they start agrees with what the tests ran on and what settings read."""
 
 import ast
+import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import yaml
+from psycopg.conninfo import conninfo_to_dict
+
+from clinic import embedded
 
 PROJECT = Path(__file__).resolve().parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((PROJECT / "docker-compose.yml").read_text())
@@ -152,8 +159,33 @@ def test_files_that_are_mounted_or_copied_exist() -> None:
         assert (PROJECT / path).exists(), path
 
 
-def test_the_databases_roles_are_those_of_the_embedded_servers() -> None:
-    script = (PROJECT / "docs" / "deployment" / "roles.sh").read_text()
-    assert re.findall(r"CREATE ROLE (\w+)", script) == ["clinic_owner", "clinic_app"]
-    assert "CREATE DATABASE clinic OWNER clinic_owner" in script
+def test_the_databases_first_start_makes_the_roles_that_the_urls_name() -> None:
+    folder = Path(tempfile.mkdtemp(prefix="clinic-", dir="/tmp"))
+    folder.chmod(0o711)
+    environment = {
+        "DATABASE_OWNER_PASSWORD": "it's the owner",
+        "DATABASE_APP_PASSWORD": 'the "app"',
+        "POSTGRES_USER": "postgres",
+    }
+    with embedded.running(folder, durable=False, broker=False) as servers:
+        host = conninfo_to_dict(servers["DATABASE_URL"])["host"]
+        superuser = {
+            "host": host,
+            "user": "postgres",
+            "password": json.loads((folder / "passwords.json").read_text())["postgres"],
+        }
+        with psycopg.connect(**superuser, dbname="postgres", autocommit=True) as server:
+            for thing in ["DATABASE clinic", "ROLE clinic_owner", "ROLE clinic_app"]:
+                server.execute(f"DROP {thing}")
+        environment |= {"PGHOST": host, "PGPASSWORD": superuser["password"]}
+        environment["PATH"] = f"{embedded.pg_binary('psql').parent}:{os.environ['PATH']}"
+        subprocess.run([PROJECT / "docs" / "deployment" / "roles.sh"], env=environment, check=True, capture_output=True)
+        for user, password in [("clinic_owner", "it's the owner"), ("clinic_app", 'the "app"')]:
+            with psycopg.connect(host=host, user=user, password=password, dbname="clinic") as database:
+                query = "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = current_database()"
+                assert database.execute(query).fetchone() == ("clinic_owner",)
+    shutil.rmtree(folder)
+
+
+def test_the_database_sorts_and_folds_as_the_embedded_one() -> None:
     assert "--locale-provider=builtin --locale=C.UTF-8" in SERVICES["postgres"]["environment"]["POSTGRES_INITDB_ARGS"]
