@@ -1,6 +1,7 @@
 """The board: a clinic's day by therapist or by room, as columns or as a list."""
 
 import datetime as dt
+from typing import Any
 
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -9,6 +10,7 @@ from django.utils.http import urlencode
 
 from clinic.permissions import Permission
 from courses.pages.cards import read_cards
+from courses.pages.dates import read_day
 from courses.pages.days import BY_ROOM, BY_THERAPIST, read_board
 from courses.pages.grid import STEP_MINUTES
 from courses.pages.permissions import PageRequest, page
@@ -25,10 +27,10 @@ _SIGNS = {8: "S", 12: "M", 18: "L"}
 def board(request: PageRequest) -> HttpResponse:
     """`?d=2026-11-24&by=therapist|room&view=columns|list`; `seen` is the digest that a refresh already shows."""
     today = request.clinic.local_date(request.now)
-    date = _date(request.GET.get("d", ""), today)
+    date = read_day(request.GET.get("d", ""), today)
     by = BY_ROOM if request.GET.get("by") == BY_ROOM else BY_THERAPIST
     view = LIST if request.GET.get("view") == LIST else COLUMNS
-    context = {
+    context: dict[str, Any] = {
         "date": date,
         "today": today,
         "by": by,
@@ -54,13 +56,6 @@ def board(request: PageRequest) -> HttpResponse:
         # A cached 304 would reach the page as a 200 and be swapped in; 204 leaves everything in its place.
         return HttpResponse(status=204)
     return render(request, "pages/board_columns.html", context)
-
-
-def _date(text: str, default: dt.date) -> dt.date:
-    try:
-        return dt.date.fromisoformat(text)
-    except ValueError:
-        return default
 
 
 def _links(date: dt.date, today: dt.date, *, by: str, view: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db.models import Q
 from django.urls import reverse
@@ -202,7 +202,7 @@ def _slots(starts: int, starts_at: dt.datetime, ends_at: dt.datetime) -> int:
     return max(1, min(length, 288 - starts))
 
 
-def _session_card(row: "_Row", taken: _Taken, words: _Words) -> Card:
+def _session_card(row: Any, taken: _Taken, words: _Words) -> Card:
     mark, word, code = words.looks[row.status]
     procedure = words.procedures[row.course__procedure_id]
     names = (row.course__patient__family_name, row.course__patient__given_name, row.course__patient__full_name)
@@ -276,21 +276,3 @@ def _meeting_card(meeting: ClassMeeting, sold: int, disturbed: bool, taken: _Tak
         therapist_id=held.get("therapist"),
         room_id=held.get("room"),
     )
-
-
-class _Row(NamedTuple):
-    """A row of the sessions' statement."""
-
-    pk: int
-    number: int
-    status: str
-    seat: int | None
-    to_replace: bool
-    appointment_id: int
-    appointment__starts_at: dt.datetime
-    appointment__ends_at: dt.datetime
-    course__sessions_total: int
-    course__procedure_id: int
-    course__patient__family_name: str
-    course__patient__given_name: str
-    course__patient__full_name: str

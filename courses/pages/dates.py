@@ -61,6 +61,15 @@ def moment_text(moment: dt.datetime, *, year: bool = True) -> str:
     return f"{day_text(local(moment).date(), year=year)}, {clock(moment)}"
 
 
+def read_day(text: str, default: dt.date) -> dt.date:
+    """A day of an address, in ISO 8601; `default` where it is none, or lies where no clinic has a calendar."""
+    try:
+        day = dt.date.fromisoformat(text)
+    except ValueError:
+        return default
+    return day if 2000 <= day.year < 2200 else default
+
+
 def weekdays_text(numbers: Iterable[int]) -> str:
     """Mon, Wed, Fri"""
     return ", ".join(weekday_name(number) for number in sorted(numbers))

@@ -21,5 +21,5 @@ class UserLanguageMiddleware:
             user = request.user
             if isinstance(user, User) and user.language and translation.check_for_language(user.language):
                 translation.activate(user.language)
-                request.LANGUAGE_CODE = translation.get_language()  # type: ignore[attr-defined]
+                request.LANGUAGE_CODE = translation.get_language()
         return self.get_response(request)

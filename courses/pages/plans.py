@@ -204,9 +204,9 @@ def plan_booked(request: PageRequest, pk: int) -> HttpResponse:
     if one.status != Plan.Status.BOOKED:
         return redirect("plan", pk=one.pk)
     lines = read_lines(one)
-    told = Message.objects.filter(patient=one.patient, clinic=one.clinic, created_at=one.booked_at).exclude(
-        status=Message.Status.WITHDRAWN
-    )
+    told = Message.objects.filter(
+        patient=one.patient, clinic=one.clinic, created_at=one.booked_at or request.now
+    ).exclude(status=Message.Status.WITHDRAWN)
     mails = [m for m in told if m.channel == Message.Channel.EMAIL and m.kind != Message.Kind.REMINDER]
     calls = [m for m in told if m.channel == Message.Channel.CALL and m.kind != Message.Kind.REMINDER]
     context = {

@@ -7,7 +7,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -22,7 +22,7 @@ from courses.booking.cancelling import cancel_session
 from courses.booking.models import Session
 from courses.booking.moves import free_starts, move_session
 from courses.booking.transitions import PLACED, PLANNED, Status, may_become
-from courses.pages.dates import clock, day_text, local, moment_text
+from courses.pages.dates import clock, day_text, local, moment_text, read_day
 from courses.pages.forms import DateField, TimeField, on_grid
 from courses.pages.permissions import PageRequest, page
 
@@ -30,6 +30,8 @@ DAYS_OFFERED = 14
 # What the service calls a field, and where the form shows it.
 _FIELDS_OF_MOVE = {"starts_at": "time", "therapist": "therapist", "room": "room"}
 MOST_A_DAY = 24
+# How far beyond its present day a session is looked for a place.
+MOST_AHEAD = dt.timedelta(days=180)
 
 
 @dataclass(frozen=True)
@@ -220,7 +222,9 @@ def session_move(request: PageRequest, pk: int) -> HttpResponse:
                 form.add_error(_FIELDS_OF_MOVE.get(name), [str(sentence) for sentence in sentences])
         except Conflict as refused:
             error = refused
-    first = max(_first_day(request, here.date()), request.clinic.local_date(request.now))
+    today = one.course.clinic.local_date(request.now)
+    first = read_day(request.GET.get("from", ""), here.date())
+    first = min(max(first, today), max(here.date(), today) + MOST_AHEAD)
     starts = [
         start
         for start in free_starts(session=one, first_day=first, days=DAYS_OFFERED, now=request.now)
@@ -258,13 +262,6 @@ def _move(request: PageRequest, one: Session, data: dict[str, Any]) -> HttpRespo
 
 def _key(text: Any) -> int | None:
     return int(text) if text else None
-
-
-def _first_day(request: HttpRequest, default: dt.date) -> dt.date:
-    try:
-        return dt.date.fromisoformat(request.GET.get("from", ""))
-    except ValueError:
-        return default
 
 
 def _by_day(starts: list[Any], therapists: dict[int, Therapist]) -> list[dict[str, Any]]:

@@ -1,20 +1,25 @@
 """Every page at every width, in both themes and languages: accessible, quiet, and never wider than the window."""
 
+from collections.abc import Iterator
+
 import pytest
+import time_machine
 from django.db import transaction
 from playwright.sync_api import Browser
 
 from tests import factories as f
 from tests.browser.conftest import Riverside, open_desk
-from tests.pages.conftest import Scene, make_scene
+from tests.pages.conftest import NOW, Scene, make_scene
 
 pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
-def scene(transactional_db: None) -> Scene:
-    with transaction.atomic():
-        return make_scene()
+def scene(transactional_db: None) -> Iterator[Scene]:
+    with time_machine.travel(NOW, tick=True):
+        with transaction.atomic():
+            made = make_scene()
+        yield made
 
 
 @pytest.mark.parametrize(

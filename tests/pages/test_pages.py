@@ -147,6 +147,13 @@ def test_the_board_reads_its_cards_in_a_handful_of_statements(scene: Scene) -> N
     assert len(queries) <= 16
 
 
+@pytest.mark.parametrize("day", ["9999-12-31", "0001-01-01", "2031-02-30", "x", ""])
+def test_a_day_that_is_none_shows_today(scene: Scene, day: str) -> None:
+    client = scene.client("reception")
+    assert "Mon 3 Mar 2031" in _text(client, f"/board/?d={day}")
+    assert client.get(f"/sessions/{scene.session.pk}/move/?from={day}").status_code == 200
+
+
 def test_names_of_patients_never_stand_in_an_address(scene: Scene) -> None:
     refresh_search_text(scene.patient)
     client = scene.client("reception")
