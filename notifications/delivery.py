@@ -103,13 +103,12 @@ def deliver_due(*, clock: Clock = timezone.now, on_backlog: Callable[[], None] =
 
 def tidy(*, now: datetime) -> None:
     """Withdraw failed mails that newer news replaced, and hand to the telephone what is too late for a mail."""
-    waiting = _unsent_mails(now)
-    waiting.filter(Exists(_newer())).update(status=Status.WITHDRAWN, lease=None, reason=REPLACED)
-    late = waiting.filter(expires_at__lte=now)
-    if keys := list(late.values_list("pk", flat=True)[:1000]):
-        with transaction.atomic():
-            messages = list(late.filter(pk__in=keys).select_for_update(skip_locked=True, of=("self",)))
-            _hand_to_phone(messages, now)
+    free = _unsent_mails(now).select_for_update(skip_locked=True, of=("self",)).order_by("pk")
+    with transaction.atomic():
+        replaced = list(free.filter(Exists(_newer())).values_list("pk", flat=True))
+        if replaced:
+            Message.objects.filter(pk__in=replaced).update(status=Status.WITHDRAWN, lease=None, reason=REPLACED)
+        _hand_to_phone(list(free.filter(expires_at__lte=now)[:1000]), now)
 
 
 def claim(*, now: datetime, size: int = BATCH) -> list[Message]:
@@ -313,7 +312,11 @@ def _settle(unsent: _Unsent, now: datetime, done: Delivered) -> None:
     back = [(message, message.due_at) for message in unsent.released] + unsent.postponed
     if not (back or unsent.deferred or unsent.refused or unsent.to_call):
         return
+    ours = [message.pk for message, _moment in [*back, *unsent.deferred, *unsent.refused]]
+    ours += [message.pk for message in unsent.to_call]
     with transaction.atomic():
+        # All at once and in order: a change of the same patient's visits locks them in the same order.
+        list(Message.objects.filter(pk__in=ours).select_for_update(of=("self",)).order_by("pk").values_list("pk"))
         for message, moment in back:
             # It was never handed over: whether it was claimed before this time stays as it was.
             _ours(message).update(
@@ -357,7 +360,7 @@ def _bury(message: Message, reason: str) -> None:
                 clinic_id=message.clinic_id,
                 kind=Task.Kind.BOUNCE,
                 patient_id=message.patient_id,
-                subject=f"message:{message.pk}",
+                subject=message.recipient,  # one open task a patient, not one a mail
                 text=(text % {"reason": reason})[:500],
             )
         ],
@@ -367,7 +370,7 @@ def _bury(message: Message, reason: str) -> None:
 
 def _hand_to_phone(messages: list[Message], now: datetime) -> None:
     """Put on the call list what can no longer go by mail; what is past, or is on the list already, is withdrawn."""
-    for message in messages:
+    for message in sorted(messages, key=lambda message: message.kind == Kind.REMINDER):  # news makes them needless
         starts = [visit.starts_at for visit in message.visits()]
         calls = Message.objects.filter(
             recipient=message.recipient, subject=message.subject, channel=Channel.CALL, revision__gte=message.revision

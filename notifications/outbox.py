@@ -74,8 +74,11 @@ def withdraw(*, subjects: Iterable[str], reason: str, now: datetime) -> int:
 
 
 def _withdraw(messages: QuerySet[Message], reason: str) -> int:
-    # A leased one may be withdrawn as well: the worker reads the row again just before it sends.
-    return messages.filter(status__in=Message.UNSENT).update(status=Status.WITHDRAWN, reason=reason, lease=None)
+    # A leased one may be withdrawn as well: the worker reads the row again just before it sends. Locked in order, as
+    # everywhere, so that two who want the same rows wait for each other only one way.
+    unsent = messages.filter(status__in=Message.UNSENT).select_for_update(of=("self",), no_key=True).order_by("pk")
+    keys = list(unsent.values_list("pk", flat=True))
+    return Message.objects.filter(pk__in=keys).update(status=Status.WITHDRAWN, reason=reason, lease=None)
 
 
 class _Announcement:

@@ -92,12 +92,13 @@ def test_pauses_grow_and_end_at_four_hours(clinic, alice, mail_server):
 
 def test_a_refused_mail_becomes_a_task_and_holds_nobody_else_up(clinic, alice, mail_server):
     bob = make_patient(full_name="Bob Lis")
-    announce(clinic, alice, make_visit())
+    announce(clinic, alice, make_visit(), make_visit(NOW + timedelta(days=8)))
     announce(clinic, bob, make_visit())
     mail_server.answer = lambda recipient: "550 5.1.1 no such user" if recipient == alice.email else None
     done = deliver()
-    assert (done.refused, done.sent) == (1, 1)
-    assert Message.objects.get(patient=alice, kind=Kind.INVITATION).status == Status.DEAD
+    assert (done.refused, done.sent) == (2, 1)
+    refused = Message.objects.filter(patient=alice, kind=Kind.INVITATION)
+    assert set(refused.values_list("status", flat=True)) == {Status.DEAD}
     task = Task.objects.get()
     assert (task.kind, task.patient, task.clinic) == (Task.Kind.BOUNCE, alice, clinic)
     assert "550 5.1.1 no such user" in task.text
