@@ -165,6 +165,9 @@ def candidates(problem: Problem, course: CourseRequest) -> dict[int, list[Planne
         if day in shut:
             continue
         for slot, option in product(range(DAWN, DUSK), course.therapists):
+            treated = mask((slot, slot + course.slots))
+            if problem.resources[option.therapist].free[day] & problem.patient.free[day] & treated != treated:
+                continue  # most starts; asking the checker about each would take long
             for room, device in places:
                 session = PlannedSession(course.key, 1, day, slot, course.slots, option.therapist, room, device)
                 if not verify(replace(problem, courses=(lone,)), Plan((session,), 0, 0, False)):

@@ -44,13 +44,13 @@ def assert_sound(problem):
     assert found.proven == (found.bound == found.cost)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.integers(0, 10**9))
 def test_two_courses_against_trying_everything(seed):
     assert_sound(random_problem(seed, courses=2, days=8, density=0.12, most=2))
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.integers(0, 10**9))
 def test_a_course_and_a_class_against_trying_everything(seed):
     assert_sound(with_class(random_problem(seed, courses=2, days=9, density=0.12, most=2), seed))

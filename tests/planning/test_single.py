@@ -23,7 +23,7 @@ def assert_optimal(problem):
     assert cost_by_hand(problem, found.sessions) == found.cost
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.integers(0, 10**9))
 def test_small_problems_are_solved_to_the_optimum(seed):
     assert_optimal(random_problem(seed, density=0.25))
