@@ -10,6 +10,7 @@ import hashlib
 import json
 from typing import Any
 
+from django.db import connection
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from rest_framework.renderers import JSONRenderer
@@ -40,10 +41,10 @@ def begin(*, user: User, path: str, key: str, body: bytes, now: dt.datetime) -> 
         raise Invalid(details={"Idempotency-Key": [_("Use 1 to 200 printable characters.")]})
     body_hash = hashlib.sha256(body).hexdigest()
     scope = {"user": user, "path": path[:300], "key": key}
-    first = {"body_hash": body_hash, "created_at": now}
-    row, created = IdempotentRequest.objects.get_or_create(**scope, defaults=first)
-    if created:
-        return row
+    fresh_row = _insert(IdempotentRequest(**scope, body_hash=body_hash, created_at=now))
+    if fresh_row is not None:
+        return fresh_row
+    row = IdempotentRequest.objects.get(**scope)
     limit = ABANDONED if row.status is None else KEPT
     if row.created_at < now - limit:
         fresh = {"body_hash": body_hash, "created_at": now, "status": None, "body": None}
@@ -55,6 +56,21 @@ def begin(*, user: User, path: str, key: str, body: bytes, now: dt.datetime) -> 
         raise KeyReused(details={"Idempotency-Key": [_("This key was used with another body. Use a new key.")]})
     if row.status is None:
         raise StillRunning
+    return row
+
+
+def _insert(row: IdempotentRequest) -> IdempotentRequest | None:
+    """One statement, which commits by itself: the row with its key, or None where it is there already."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO clinic_idempotentrequest (user_id, path, key, body_hash, created_at) "
+            "VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING RETURNING id",
+            [row.user_id, row.path, row.key, row.body_hash, row.created_at],
+        )
+        inserted = cursor.fetchone()
+    if inserted is None:
+        return None
+    row.pk = inserted[0]
     return row
 
 
@@ -84,6 +100,7 @@ class IdempotentPosts:
         key = request.headers.get("Idempotency-Key")
         if request.method != "POST" or key is None:
             return
+        assert isinstance(request.user, User)  # noqa: S101 - permissions were checked above
         row = begin(user=request.user, path=request.path, key=key, body=request.body, now=timezone.now())
         if row.status is not None:
             raise Replay(row)
@@ -100,7 +117,7 @@ class IdempotentPosts:
                 content_type=CONTENT_TYPE if failed else None,
             )
         try:
-            return super().handle_exception(error)  # type: ignore[misc,no-any-return]
+            return super().handle_exception(error)  # type: ignore[misc]
         except BaseException:
             if self._kept is not None:
                 IdempotentRequest.objects.filter(pk=self._kept.pk).delete()

@@ -18,16 +18,17 @@ class KeyPagination(CursorPagination):
     page_size_query_param = "page_size"
     max_page_size = 200
     ordering = "pk"
-    cursor_query_description = _("Where the page starts: take it from `next` or `previous`.")
-    page_size_query_description = _("Rows a page, at most 200.")
-    invalid_cursor_message = _("This cursor is not one of ours. Start again from the first page.")
+    cursor_query_description = "Where the page starts: take it from `next` or `previous`."
+    page_size_query_description = "Rows a page, at most 200."
+    invalid_cursor_message = _("This cursor is not one of ours. Start again from the first page.")  # type: ignore[assignment]
 
     def decode_cursor(self, request: Request) -> Cursor | None:
         cursor = super().decode_cursor(request)
         if cursor is None or cursor.position is None:
             return cursor
         # The position is a primary key; anything else did not come from us and must not reach the database.
-        if not (cursor.position.isascii() and cursor.position.isdigit() and int(cursor.position) <= _LARGEST_KEY):
+        position = str(cursor.position)
+        if not (position.isascii() and position.isdigit() and int(position) <= _LARGEST_KEY):
             raise NotFound(self.invalid_cursor_message)
         return cursor
 

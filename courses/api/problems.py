@@ -86,10 +86,12 @@ def from_domain(error: DomainError) -> Response:
 
 def _from_drf(error: exceptions.APIException) -> Response:
     headers: dict[str, str] = {}
-    if getattr(error, "auth_header", None):
-        headers["WWW-Authenticate"] = error.auth_header
-    if getattr(error, "wait", None):
-        headers["Retry-After"] = str(int(error.wait) + 1)
+    scheme = getattr(error, "auth_header", None)
+    if scheme:
+        headers["WWW-Authenticate"] = str(scheme)
+    wait = getattr(error, "wait", None)
+    if wait is not None:
+        headers["Retry-After"] = str(int(wait) + 1)
     codes = error.get_codes()
     code = codes if isinstance(codes, str) else "invalid"
     return problem(status=error.status_code, code=code, detail=str(error.detail), headers=headers)

@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from typing import Any
+from typing import Any, Literal
 
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
@@ -50,7 +50,7 @@ _KEY = {"name": "id", "schema": {"type": "integer", "minimum": 1, "maximum": LAR
 class Description(AutoSchema):
     """Adds to every operation its problems, its permission and, where it writes, the Idempotency-Key."""
 
-    def get_override_parameters(self) -> list[OpenApiParameter]:
+    def get_override_parameters(self) -> list[Any]:
         if self.method != "POST":
             return list(super().get_override_parameters())
         key = OpenApiParameter(
@@ -61,14 +61,14 @@ class Description(AutoSchema):
         )
         return [*super().get_override_parameters(), key]
 
-    def get_description(self) -> str:
+    def get_description(self) -> str:  # type: ignore[override]
         verb = getattr(self.view, getattr(self.view, "action", None) or self.method.lower(), None)
         ours = verb if getattr(verb, "__module__", "").startswith("courses.") else type(self.view)
         text = inspect.cleandoc(ours.__doc__ or "")
         required = required_for(self.view)
         return f"{text}\n\nPermission: `{required.value}`.".strip() if isinstance(required, Permission) else text
 
-    def _get_response_bodies(self, direction: str = "response") -> dict[str, Any]:
+    def _get_response_bodies(self, direction: Literal["request", "response"] = "response") -> dict[str, Any]:
         bodies: dict[str, Any] = super()._get_response_bodies(direction)
         for status, meaning in (_ALWAYS | (_WRITING if self.method == "POST" else _READING)).items():
             bodies.setdefault(status, self._problem(meaning))

@@ -36,7 +36,7 @@ from tests.factories import (
     user_with_role,
 )
 
-EXAMPLES = 6
+EXAMPLES = 5
 MODES = [GenerationMode.POSITIVE, GenerationMode.NEGATIVE]
 
 

@@ -80,8 +80,8 @@ class PatientBody(Body):
     birth_date = DayField(required=False, allow_null=True)
     language = serializers.ChoiceField(LANGUAGES, required=False)
     email = serializers.EmailField(required=False, allow_blank=True)
-    phones = PhoneBody(many=True, required=False, max_length=10)
-    contacts = ContactBody(many=True, required=False, max_length=10)
+    phones = PhoneBody(many=True, required=False, max_length=10)  # type: ignore[call-arg]
+    contacts = ContactBody(many=True, required=False, max_length=10)  # type: ignore[call-arg]
     consent_data = serializers.BooleanField(required=False)
     consent_email = serializers.BooleanField(required=False)
     consent_sms = serializers.BooleanField(required=False)
@@ -104,5 +104,5 @@ class PatientChangeBody(Body):
     birth_date = DayField(required=False, allow_null=True)
     language = serializers.ChoiceField(LANGUAGES, required=False)
     email = serializers.EmailField(required=False, allow_blank=True)
-    phones = PhoneBody(many=True, required=False, max_length=10)
+    phones = PhoneBody(many=True, required=False, max_length=10)  # type: ignore[call-arg]
     note = serializers.CharField(max_length=10_000, required=False, allow_blank=True)

@@ -77,7 +77,9 @@ class PlanSerializer(serializers.ModelSerializer[Plan]):
 
     @extend_schema_field({"type": "array", "items": {"type": "integer"}})
     def get_courses(self, plan: Plan) -> list[int]:
-        return sorted({course.pk for course in plan.courses.all()})
+        # What is planned names its courses; only where there is no plan are they looked up.
+        named = {item["course"] for item in plan.items}
+        return sorted(named or {course.pk for course in plan.courses.all()})
 
     @extend_schema_field({"type": "array", "items": _ITEM})
     def get_items(self, plan: Plan) -> list[dict[str, Any]]:
@@ -137,4 +139,4 @@ def wishes_as_json(wishes: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """Validated wishes in the shape services take: dates and times as text."""
     if wishes is None:
         return None
-    return dict(WishesOfPlanBody().to_representation(wishes))
+    return dict(WishesOfPlanBody().to_representation(wishes))  # type: ignore[arg-type]

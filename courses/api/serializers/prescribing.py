@@ -120,7 +120,7 @@ class ReferralBody(Body):
     combine_visits = serializers.BooleanField(required=False)
     expires_on = DayField(required=False)
     comment = serializers.CharField(max_length=2000, required=False, allow_blank=True)
-    lines = LineBody(many=True, allow_empty=False, max_length=20)
+    lines = LineBody(many=True, allow_empty=False, max_length=20)  # type: ignore[call-arg]
 
 
 class ProgrammeSerializer(serializers.ModelSerializer[Programme]):

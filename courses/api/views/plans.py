@@ -1,5 +1,7 @@
 """Plans: proposed, held, booked."""
 
+from typing import Any
+
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins
 from rest_framework.decorators import action
@@ -70,7 +72,7 @@ class PlanViews(mixins.RetrieveModelMixin, Verbs):
     def _plan(self, pk: str) -> Plan:
         return access.plan_for(self.by, Permission.BOOK, int(pk))
 
-    def _courses(self, body: dict[str, object]) -> list[Course]:
+    def _courses(self, body: dict[str, Any]) -> list[Course]:
         if "programme" in body:
             clinic_ids = self.clinic_ids
             courses = list(
@@ -81,4 +83,4 @@ class PlanViews(mixins.RetrieveModelMixin, Verbs):
             if not courses:
                 raise Invalid(details={"programme": ["There is no such programme, or it has no courses."]})
             return courses
-        return [access.course_for(self.by, Permission.BOOK, key) for key in dict.fromkeys(body["courses"])]  # type: ignore[call-overload]
+        return [access.course_for(self.by, Permission.BOOK, key) for key in dict.fromkeys(body["courses"])]
