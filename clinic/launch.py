@@ -208,7 +208,7 @@ def demo(arguments: list[str]) -> int:
     state = _state("demo")
     _empty(state)
     stays = sys.stdout.isatty() and not options.exit
-    with _servers(state, durable=True) as environment:
+    with _servers(state, durable=False) as environment:  # nothing of it is kept
         _migrate(environment)
         product = Product(state, environment | {"DEMO_NOW": _demo_now()}, host="127.0.0.1", port=options.port)
         _tell("Starting web, worker, beat and mail sink …")
