@@ -12,9 +12,10 @@ from courses.booking.calendars import Days, local_moment, read_calendars, read_d
 from courses.booking.problems import Supply
 from courses.catalogue.models import Procedure
 from courses.planning import masks
-from courses.planning.types import SLOT_MINUTES, CourseRequest, ResourceDays
+from courses.planning.types import SLOT_MINUTES, SLOTS_PER_DAY, CourseRequest, ResourceDays
 
 MOST_DAYS = 92
+_CLOCK = tuple(time_of(slot).strftime("%H:%M") for slot in range(SLOTS_PER_DAY))
 
 Ranges = dict[int, dict[dt.date, list[tuple[str, str]]]]
 
@@ -66,7 +67,7 @@ def free_times(
             continue
         per_day = masks.split_days(joined & ~past, horizon.count)
         found[therapist] = {
-            horizon.date(day): [(_clock(first), _clock(last - 1)) for first, last in masks.runs(mask)]
+            horizon.date(day): [(_CLOCK[first], _CLOCK[last - 1]) for first, last in masks.runs(mask)]
             for day, mask in enumerate(per_day)
             if mask
         }
@@ -151,7 +152,3 @@ def _past(horizon: Days, now: dt.datetime) -> int:
     if 0 <= today < horizon.count:
         gone |= masks.interval(today, 0, (wall.hour * 60 + wall.minute) // SLOT_MINUTES + 1)
     return gone
-
-
-def _clock(slot: int) -> str:
-    return time_of(slot).strftime("%H:%M")

@@ -15,9 +15,8 @@ from functools import lru_cache
 import numpy as np
 from dateutil.rrule import rrulestr
 from django.db import connection
-from django.db.models import Q
 
-from clinic.models import Absence, CalendarDay, Clinic, Closure, Outage, Shift
+from clinic.models import CalendarDay, Clinic, Shift
 from courses.planning.types import FULL_DAY, SLOT_MINUTES, SLOTS_PER_DAY, Masks, ResourceDays
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -117,28 +116,29 @@ def rule_dates(rrule: str, starts_on: dt.date, first: dt.date, last: dt.date) ->
     return frozenset(moment.date() for moment in rule.between(begin, end, inc=True))
 
 
-def _works_on(shift: Shift, date: dt.date, weekday: int, first: dt.date, last: dt.date) -> bool:
-    if weekday == 0 or date in shift.exdates or date < shift.starts_on:
-        return False
-    if shift.ends_on is not None and date > shift.ends_on:
-        return False
-    # A day worked as another weekday takes the hours of that weekday in the same week.
-    nominal = date + dt.timedelta(days=weekday - date.isoweekday())
-    week = dt.timedelta(days=7)
-    return nominal in rule_dates(shift.rrule, shift.starts_on, first - week, last + week)
-
-
 def shift_masks(days: Days, shifts: Iterable[Shift]) -> dict[int, Masks]:
     """Working hours of each therapist, absences ignored, within the clinic's open days."""
+    week = dt.timedelta(days=7)
+    # Whole years: horizons differ from request to request, and a rule is expanded from its first date on.
+    begin = dt.date((days.first - week).year, 1, 1)
+    end = dt.date((days.last + week).year, 12, 31)
+    open_days = []
+    for day, weekday in enumerate(days.weekdays):
+        if weekday:
+            date = days.date(day)
+            # A day worked as another weekday takes the hours of that weekday in the same week.
+            nominal = date + dt.timedelta(days=weekday - date.isoweekday())
+            open_days.append((day, date, nominal, days.open_masks[day]))
     masks: dict[int, list[int]] = defaultdict(lambda: [0] * days.count)
     for shift in shifts:
         hours = span_mask(slot_of(shift.start_time, up=True), slot_of(shift.end_time))
         if shift.break_from is not None and shift.break_until is not None:
             hours &= ~span_mask(slot_of(shift.break_from), slot_of(shift.break_until, up=True))
-        row = masks[shift.therapist_id]
-        for day, weekday in enumerate(days.weekdays):
-            if weekday and _works_on(shift, days.date(day), weekday, days.first, days.last):
-                row[day] |= hours & days.open_masks[day]
+        dates = rule_dates(shift.rrule, shift.starts_on, begin, end)
+        ends_on, exceptions, row = shift.ends_on or days.last, frozenset(shift.exdates), masks[shift.therapist_id]
+        for day, date, nominal, open_mask in open_days:
+            if nominal in dates and shift.starts_on <= date <= ends_on and date not in exceptions:
+                row[day] |= hours & open_mask
     return {therapist: tuple(row) for therapist, row in masks.items()}
 
 
@@ -163,12 +163,29 @@ def period_masks(days: Days, starts_at: dt.datetime, ends_at: dt.datetime | None
     return masks
 
 
-def _blocked(days: Days, periods: Iterable[tuple[int, dt.datetime, dt.datetime | None]]) -> dict[int, dict[int, int]]:
-    blocked: dict[int, dict[int, int]] = defaultdict(lambda: defaultdict(int))
+# One statement for all that keeps resources away; a clinic's closures have no resource.
+_AWAY = """
+    SELECT therapist_id, starts_at, ends_at FROM clinic_absence
+        WHERE therapist_id = ANY (%(resources)s) AND starts_at < %(end)s AND (ends_at IS NULL OR ends_at > %(start)s)
+    UNION ALL SELECT resource_id, starts_at, ends_at FROM clinic_outage
+        WHERE resource_id = ANY (%(resources)s) AND starts_at < %(end)s AND (ends_at IS NULL OR ends_at > %(start)s)
+    UNION ALL SELECT NULL, starts_at, ends_at FROM clinic_closure
+        WHERE clinic_id = %(clinic)s AND starts_at < %(end)s AND ends_at > %(start)s
+"""
+
+
+def read_away(days: Days, resources: Collection[int]) -> dict[int | None, dict[int, int]]:
+    """Resource → day index → slots of its absences and outages; under None those of the clinic's closures."""
+    start, end = days.bounds()
+    parameters = {"resources": list(resources), "clinic": days.clinic.pk, "start": start, "end": end}
+    with connection.cursor() as cursor:
+        cursor.execute(_AWAY, parameters)
+        periods = cursor.fetchall()
+    away: dict[int | None, dict[int, int]] = defaultdict(lambda: defaultdict(int))
     for resource, starts_at, ends_at in periods:
         for day, mask in period_masks(days, starts_at, ends_at).items():
-            blocked[resource][day] |= mask
-    return blocked
+            away[resource][day] |= mask
+    return away
 
 
 def _utc_offsets(zone: zoneinfo.ZoneInfo, start: dt.datetime, end: dt.datetime) -> tuple[np.ndarray, np.ndarray]:
@@ -265,25 +282,19 @@ def read_calendars(
 ) -> Calendars:
     """Masks of therapists, of rooms and devices (`places`), and of `hands` (hands' resource → therapist).
 
-    Four or five statements, whatever their number. A therapist works where shifts at this clinic say so; rooms and
+    Three statements, whatever their number. A therapist works where shifts at this clinic say so; rooms and
     devices work whenever the clinic is open.
     """
     hands = hands or {}
     shifts = Shift.objects.filter(clinic=days.clinic, therapist_id__in=therapists, starts_on__lte=days.last)
     works = shift_masks(days, shifts)
-    start, end = days.bounds()
-    inside = Q(starts_at__lt=end) & (Q(ends_at=None) | Q(ends_at__gt=start))
-    absences = Absence.objects.filter(inside, therapist_id__in=therapists)
-    outages = Outage.objects.filter(inside, resource_id__in=places)
-    closures = Closure.objects.filter(clinic=days.clinic, starts_at__lt=end, ends_at__gt=start)
-    blocked = _blocked(days, absences.values_list("therapist_id", "starts_at", "ends_at"))
-    blocked |= _blocked(days, outages.values_list("resource_id", "starts_at", "ends_at"))
-    shut = _blocked(days, ((0, c.starts_at, c.ends_at) for c in closures)).get(0, {})
+    away = read_away(days, [*therapists, *places])
+    shut = away.get(None, {})
     taken = read_taken(days, [*therapists, *places, *hands], now=now, ignoring=ignoring)
     nothing = (0,) * days.count
 
-    def calendar(resource: int, hours: Masks, away: Mapping[int, int]) -> ResourceDays:
-        present = tuple(mask & ~away.get(day, 0) & ~shut.get(day, 0) if mask else 0 for day, mask in enumerate(hours))
+    def calendar(resource: int, hours: Masks, gone: Mapping[int, int]) -> ResourceDays:
+        present = tuple(mask & ~gone.get(day, 0) & ~shut.get(day, 0) if mask else 0 for day, mask in enumerate(hours))
         counts, capacity = taken.get(resource), capacities.get(resource, 1)
         if counts is None:
             return ResourceDays(hours, present, present, present if capacity > 1 else None)
@@ -293,7 +304,7 @@ def read_calendars(
             twice = tuple(p & m for p, m in zip(present, masks_of(counts < capacity - 1), strict=True))
         return ResourceDays(hours, present, free, twice)
 
-    calendars = {t: calendar(t, works.get(t, nothing), blocked.get(t, {})) for t in therapists}
-    calendars |= {p: calendar(p, days.open_masks, blocked.get(p, {})) for p in places}
-    calendars |= {h: calendar(h, works.get(t, nothing), blocked.get(t, {})) for h, t in hands.items()}
+    calendars = {t: calendar(t, works.get(t, nothing), away.get(t, {})) for t in therapists}
+    calendars |= {p: calendar(p, days.open_masks, away.get(p, {})) for p in places}
+    calendars |= {h: calendar(h, works.get(t, nothing), away.get(t, {})) for h, t in hands.items()}
     return Calendars(days=days, resources=calendars)
