@@ -40,8 +40,7 @@ ONLY_FINISH = Profile(
     weekday=0,
     therapist=0,
     language=0,
-    extra_therapist={},
-    extra_therapist_default=0,
+    extra_therapist_factor=0,
     combined_visit=0,
 )
 QUICK = Budget(steps=12)

@@ -202,6 +202,7 @@ class CourseRequest:
     language_strength: Strength = Strength.NONE
     not_same_day_with: frozenset[str] = frozenset()
     tags: frozenset[str] = frozenset()
+    extra_therapist: int | None = None  # cost of each therapist beyond the first; None = the profile's, by tag
     series: tuple[ClassSeries, ...] | None = None
 
 
@@ -221,7 +222,7 @@ class Profile:
     therapist: each session not with the preferred therapist; language: each session with a therapist who does not
     speak the wished language;
     extra_therapist: each therapist of a course beyond the first, by the procedure's dearest tag, without one
-    `extra_therapist_default`.
+    `extra_therapist_default`; a course that brings its own figure goes by that. `extra_therapist_factor` multiplies it.
     """
 
     name: str = "balanced"
@@ -248,6 +249,7 @@ class Profile:
         }
     )
     extra_therapist_default: int = 10
+    extra_therapist_factor: int = 1
     combined_visit: int = 20  # added to `visit` where the patient asks for visits to be combined
 
 
@@ -257,8 +259,7 @@ FEWEST_VISITS = Profile(name="fewest_visits", visit=90, finish=1)
 SAME_THERAPIST = Profile(
     name="same_therapist",
     therapist=40,
-    extra_therapist={k: v * 6 for k, v in BALANCED.extra_therapist.items()},
-    extra_therapist_default=60,
+    extra_therapist_factor=6,
 )
 PROFILES: Mapping[str, Profile] = {p.name: p for p in (BALANCED, EARLIEST_FINISH, FEWEST_VISITS, SAME_THERAPIST)}
 

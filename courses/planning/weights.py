@@ -49,9 +49,12 @@ def therapist_cost(profile: Profile, course: CourseRequest, option: TherapistOpt
 
 
 def extra_therapist_weight(profile: Profile, course: CourseRequest) -> int:
-    """Cost of each therapist of the course beyond the first: the dearest of its tags."""
-    tagged = [profile.extra_therapist[tag] for tag in course.tags if tag in profile.extra_therapist]
-    return max(tagged, default=profile.extra_therapist_default)
+    """Cost of each therapist of the course beyond the first: the course's own figure, else that of its dearest tag."""
+    own = course.extra_therapist
+    if own is None:
+        tagged = [profile.extra_therapist[tag] for tag in course.tags if tag in profile.extra_therapist]
+        own = max(tagged, default=profile.extra_therapist_default)
+    return own * profile.extra_therapist_factor
 
 
 def gap_cost(profile: Profile, course: CourseRequest, *, gap: int, calendar_days: int) -> int:

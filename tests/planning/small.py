@@ -294,7 +294,8 @@ def course_by_hand(problem: Problem, course: CourseRequest, own: list[PlannedSes
         since = day
     used = {s.therapist for s in own} | {p.therapist for p in course.pinned}
     prices = [weights.extra_therapist[t] for t in course.tags] or [weights.extra_therapist_default]
-    return total + max(prices) * (len(used) - 1)
+    price = max(prices) if course.extra_therapist is None else course.extra_therapist
+    return total + price * weights.extra_therapist_factor * (len(used) - 1)
 
 
 def stubs_by_hand(problem: Problem, course: CourseRequest, session: PlannedSession) -> int:
