@@ -18,6 +18,7 @@ from clinic.models import ResourceKind, Room, Therapist
 from clinic.permissions import Permission
 from courses.booking import attendance
 from courses.booking.access import session_for
+from courses.booking.availability import FreeStart
 from courses.booking.cancelling import cancel_session
 from courses.booking.models import Session
 from courses.booking.moves import free_starts, move_session
@@ -264,23 +265,36 @@ def _key(text: Any) -> int | None:
     return int(text) if text else None
 
 
-def _by_day(starts: list[Any], therapists: dict[int, Therapist]) -> list[dict[str, Any]]:
+def _by_day(starts: list[FreeStart], therapists: dict[int, Therapist]) -> list[dict[str, Any]]:
     """Free starts grouped by local day, with the values that a button of each sends."""
-    days: dict[dt.date, list[dict[str, Any]]] = {}
+    days: dict[dt.date, list[FreeStart]] = {}
     for start in starts:
-        here = local(start.starts_at)
-        slots = days.setdefault(here.date(), [])
-        if len(slots) < MOST_A_DAY:
-            who = therapists.get(start.therapist_id)
-            slots.append(
+        days.setdefault(local(start.starts_at).date(), []).append(start)
+    return [
+        {
+            "date": date,
+            "text": day_text(date),
+            "slots": [
                 {
                     "time": clock(start.starts_at),
                     "therapist": start.therapist_id or "",
-                    "name": str(who or ""),
+                    "name": str(therapists.get(start.therapist_id or 0, "")),
                     "room": start.room_id or "",
                 }
-            )
-    return [{"date": date, "text": day_text(date), "slots": slots} for date, slots in days.items()]
+                for start in _thin(found)
+            ],
+        }
+        for date, found in days.items()
+    ]
+
+
+def _thin(starts: list[FreeStart]) -> list[FreeStart]:
+    """A day's starts, so few that a person can choose: on quarters, then on halves, of an hour where there are many."""
+    for step in (5, 15, 30):
+        kept = [start for start in starts if local(start.starts_at).minute % step == 0]
+        if len(kept) <= MOST_A_DAY:
+            return kept or starts[:MOST_A_DAY]
+    return kept[:MOST_A_DAY]
 
 
 @page(Permission.BOOK, methods=("GET", "HEAD", "POST"))
