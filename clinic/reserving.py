@@ -11,11 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db import connection
-from django.db.models import Q
 from psycopg.types.range import Range
 
 from clinic.errors import PlaceTaken
-from clinic.models import Reservation, Resource
+from clinic.models import Resource
+
+# Beyond the longest working day before or after a session nobody is connected to it by overlaps.
+_CHAIN = dt.timedelta(hours=16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +49,14 @@ def choose_places(
     *,
     resources: dict[int, Resource],
     now: dt.datetime,
-) -> list[Range]:
+) -> "list[Range[int]]":
     """A place for each want, in order. The resources must be locked and expired holds on them released.
 
     One statement reads what is taken; a second recolours where that is needed. Raises PlaceTaken, with
     `details["taken"]` the keys of the wants that lost.
     """
-    taken = _read_taken(wants, now=now)
     capacities = {pk: resource.capacity for pk, resource in resources.items()}
+    taken = _read_taken(wants, capacities=capacities, now=now)
     chosen, recoloured = deal_places(wants, taken, capacities=capacities, now=now)
     lost = {want.key for want, own in zip(wants, chosen, strict=True) if own is None}
     if lost:
@@ -93,32 +95,51 @@ def deal_places(
     return chosen, recoloured
 
 
-def _read_taken(wants: Sequence[Want], *, now: dt.datetime) -> dict[int, list[Taken]]:
+# No reservation is longer than a day, which lets the index find the few that begin before a window and reach into it.
+_READ_TAKEN = """
+    SELECT r.id, r.resource_id, CASE WHEN upper_inf(r.places) THEN NULL ELSE lower(r.places) END, r.starts_at, r.ends_at
+    FROM unnest(%s::bigint[], %s::timestamptz[], %s::timestamptz[]) AS wanted(resource_id, starts_at, ends_at)
+    JOIN clinic_reservation r ON r.resource_id = wanted.resource_id AND r.live AND r.ends_at > wanted.starts_at
+        AND r.starts_at < wanted.ends_at AND r.starts_at > wanted.starts_at - interval '1 day'
+    WHERE r.held_until IS NULL OR r.held_until > %s
+    ORDER BY r.starts_at, r.id
+"""
+
+
+def _read_taken(wants: Sequence[Want], *, capacities: Mapping[int, int], now: dt.datetime) -> dict[int, list[Taken]]:
     taken: dict[int, list[Taken]] = defaultdict(list)
-    if not wants:
+    windows = [
+        (resource_id, start, end)
+        for resource_id, periods in _periods(wants, capacities).items()
+        for start, end in _merge(periods)
+    ]
+    if not windows:
         return taken
-    # Recolouring looks at chains of overlaps, so whole days are read, not just the periods wanted.
-    spans: dict[int, tuple[dt.datetime, dt.datetime]] = {}
-    days: set[tuple[int, dt.date]] = set()
-    for want in wants:
-        days.add((want.resource_id, want.starts_at.astimezone(dt.UTC).date()))
-        first, last = spans.get(want.resource_id, (want.starts_at, want.ends_at))
-        spans[want.resource_id] = (min(first, want.starts_at), max(last, want.ends_at))
-    margin = dt.timedelta(days=1)
-    start = min(first for first, _ in spans.values()) - margin
-    end = max(last for _, last in spans.values()) + margin
-    rows = (
-        Reservation.objects.filter(resource_id__in=spans, live=True, starts_at__gte=start, starts_at__lt=end)
-        .filter(Q(held_until=None) | Q(held_until__gt=now))
-        .order_by("starts_at", "pk")
-        .values_list("pk", "resource_id", "places", "starts_at", "ends_at")
-    )
-    for pk, resource_id, places, starts_at, ends_at in rows:
-        day = starts_at.astimezone(dt.UTC).date()
-        if any((resource_id, day + dt.timedelta(days=step)) in days for step in (-1, 0, 1)):
-            place = None if places.upper is None else places.lower
-            taken[resource_id].append(Taken(pk, place, starts_at, ends_at))
+    with connection.cursor() as cursor:
+        cursor.execute(_READ_TAKEN, [*map(list, zip(*windows, strict=True)), now])
+        rows = {row[0]: row for row in cursor.fetchall()}  # one may reach into two windows
+    for pk, resource_id, place, starts_at, ends_at in rows.values():
+        taken[resource_id].append(Taken(pk, place, starts_at, ends_at))
     return taken
+
+
+def _periods(wants: Sequence[Want], capacities: Mapping[int, int]) -> dict[int, list[tuple[dt.datetime, dt.datetime]]]:
+    """The periods to look at. Recolouring follows chains of overlaps, which end with the day at the latest."""
+    periods: dict[int, list[tuple[dt.datetime, dt.datetime]]] = defaultdict(list)
+    for want in wants:
+        margin = _CHAIN if capacities[want.resource_id] > 1 and not want.whole else dt.timedelta()
+        periods[want.resource_id].append((want.starts_at - margin, want.ends_at + margin))
+    return periods
+
+
+def _merge(periods: list[tuple[dt.datetime, dt.datetime]]) -> list[tuple[dt.datetime, dt.datetime]]:
+    merged: list[tuple[dt.datetime, dt.datetime]] = []
+    for start, end in sorted(periods):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return merged
 
 
 def _free_place(others: list[Taken], want: Want, capacity: int) -> int | None:
