@@ -154,8 +154,9 @@ def _newer() -> QuerySet[Message]:
         recipient=OuterRef("recipient"),
         channel=Channel.EMAIL,
         kind__in=Message.NEWS,
+        status__in=Message.UNSENT,  # it cannot have gone before what is older
         revision__gt=OuterRef("revision"),
-    ).exclude(status=Status.WITHDRAWN)
+    )
 
 
 def _deliver(batch: list[Message], transport: Transport, clock: Clock, done: Delivered) -> bool:
