@@ -29,6 +29,9 @@ def test_the_demo_books_what_can_be_booked_and_keeps_every_must(live_server: Liv
     waiting = waiting_prescriptions(clinic)
     with Client(live_server.url, staff.token) as client:
         outcomes = book_prescriptions(client=client, clinic=clinic, waiting=waiting, not_before=first_day)
+        refused = {outcome.prescription for outcome in outcomes if not outcome.booked}
+        unbooked = [one.programme for one in waiting if one.prescription in refused]
+        _check_that_concessions_open(unbooked, client, first_day)
 
     sums = totals(outcomes)
     path = tmp_path / "outcome.json"
@@ -49,6 +52,13 @@ def test_the_demo_books_what_can_be_booked_and_keeps_every_must(live_server: Liv
     told = set(Message.objects.filter(clinic=clinic).values_list("patient_id", flat=True))
     assert {call.patient.pk for call in calls} <= told
     assert all(not (call.patient.email and call.patient.consent_email) for call in calls)
+
+
+def _check_that_concessions_open(programmes: list[int], client: Client, first_day: dt.date) -> None:
+    for programme in programmes:
+        asked = {"programme": programme, "not_before": first_day.isoformat()}
+        [concession, *_] = client.post("/api/v1/plans/", asked)["concessions"]
+        assert client.post("/api/v1/plans/", asked | {"wishes": concession["wishes"]})["status"] == "proposed"
 
 
 def _check_that_the_checker_can_fail(document: dict[str, Any]) -> None:
