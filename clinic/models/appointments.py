@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from clinic.models.resources import Resource
 from clinic.models.sites import Clinic
+from clinic.models.versions import patients_bookings_raise_version
 
 # Whoever breaks the guard gets a name to tell the refusals apart, as with a declared constraint.
 _REFUSE = "RAISE EXCEPTION USING ERRCODE = 'check_violation', CONSTRAINT = '{name}', MESSAGE = '{name}'"
@@ -197,6 +198,7 @@ class Reservation(models.Model):
                 declare=_AGREEMENT_VARIABLES,
                 func="touched := ARRAY[OLD.appointment_id, NEW.appointment_id];" + _AGREEMENT,
             ),
+            *patients_bookings_raise_version(),
         ]
 
     def __str__(self) -> str:

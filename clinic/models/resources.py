@@ -2,7 +2,8 @@
 
 Subtypes hang on Resource by a one-to-one primary key rather than by multi-table inheritance, which
 `bulk_create` refuses. Triggers raise `Resource.version` with every change of shifts, absences, outages, closures and
-calendar days, so that a plan made before such a change can be told stale without reading calendars again.
+calendar days, and a patient's with every booking, so that a plan made before such a change can be told stale without
+reading calendars again.
 """
 
 import pghistory

@@ -14,8 +14,16 @@ from courses.booking.fresh import with_fresh_plan
 from courses.booking.holds import again_without_expired_holds, release_hold
 from courses.booking.lifecycle import activate_locked
 from courses.booking.models import Course, Plan, Session, Visit
-from courses.booking.placing import Placement, lock_for, lock_sessions, place, require_same_hours
-from courses.booking.transitions import PLANNED, Status
+from courses.booking.placing import (
+    Placement,
+    lock_for,
+    lock_sessions,
+    place,
+    require_ahead,
+    require_current,
+    require_open,
+)
+from courses.booking.transitions import ENDED, PLANNED, Status
 from courses.booking.visits import Announcement, extend_visits, regroup_visits
 
 
@@ -73,19 +81,22 @@ def _require_open(plan: Plan, sessions: Collection[Session]) -> None:
         if session.status not in allowed or (held and session.plan_id != plan.pk):
             if held:
                 raise Conflict(_("Hold expired, nothing booked. Find times again."), code="hold_expired")
+            if session.status in ENDED:
+                raise Conflict(code="changed_meanwhile")
             raise Conflict(_("Some of these sessions have a time already."), code="session_has_time")
 
 
 def _activate(sessions: Collection[Session], *, now: dt.datetime) -> None:
-    drafts = {s.course_id: s.course for s in sessions if s.course.status == Course.Status.DRAFT}
-    for course in drafts.values():
-        activate_locked(course, now=now)
-    if any(s.course.status != Course.Status.ACTIVE for s in sessions):
-        raise Conflict(_("This course is paused or has ended. Resume it first."), code="course_not_active")
+    courses = {s.course_id: s.course for s in sessions}
+    require_open(courses.values())
+    for course in courses.values():
+        if course.status == Course.Status.DRAFT:
+            activate_locked(course, now=now)
 
 
 def _book_held(plan: Plan, sessions: dict[int, Session], *, now: dt.datetime) -> None:
     placements = [Placement.parse(item, sessions[item["session"]]) for item in plan.items]
+    require_ahead(placements, now=now)
     lock_for([], freeing=list(sessions.values()))
     gone = Session.objects.filter(pk__in=sessions, to_replace=True).values_list("pk", flat=True)
     if taken := sorted(gone):
@@ -124,11 +135,10 @@ def _confirm_sessions(plan: Plan, by_visit: dict[int, list[int]]) -> int:
 
 def _book_proposed(plan: Plan, sessions: dict[int, Session], *, now: dt.datetime) -> None:
     placements = [Placement.parse(item, sessions[item["session"]]) for item in plan.items]
-    if any(placement.start <= now for placement in placements):
-        raise PlaceTaken(code="plan_stale", details={"taken": [p.session.pk for p in placements if p.start <= now]})
+    require_ahead(placements, now=now)
     moving = [s for s in sessions.values() if s.appointment_id is not None]
     resources = lock_for(placements, freeing=moving)
-    require_same_hours(plan.versions, resources)
+    require_current(plan.versions, resources)
     spans = [(p.start, p.end) for p in placements]
     if moving:
         dates = {plan.clinic.local_date(start) for start, _end in spans}

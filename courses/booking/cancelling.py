@@ -8,8 +8,9 @@ from clinic.errors import Conflict
 from clinic.locking import writing
 from clinic.models import User
 from courses.booking.lifecycle import end_sessions
-from courses.booking.models import Course, Session, Visit
+from courses.booking.models import Session, Visit
 from courses.booking.placing import lock_for, lock_sessions
+from courses.booking.texts import short_text
 from courses.booking.transitions import Status, may_become
 from courses.booking.visits import regroup_and_tell
 
@@ -18,9 +19,9 @@ def cancel_session(
     *, session: Session, by: User | None, now: dt.datetime, reason: str = "", by_clinic: bool = False
 ) -> Session:
     """Cancel one session and tell the patient. It ends as cancelled, late cancelled (inside the clinic's window, or
-    after the start) or cancelled by the clinic; while the course goes on, one without a time replaces it.
+    after the start) or cancelled by the clinic; while the course may go on, one without a time replaces it.
 
-    Raises Conflict where its status does not allow it.
+    Raises Conflict where its status does not allow it, Invalid for a reason too long.
     """
     return _cancel([session.pk], by=by, now=now, reason=reason, by_clinic=by_clinic)[0]
 
@@ -36,6 +37,7 @@ def cancel_visit(
 
 
 def _cancel(pks: list[int], *, by: User | None, now: dt.datetime, reason: str, by_clinic: bool) -> list[Session]:
+    reason = short_text("reason", reason)
     with writing():
         sessions = list(lock_sessions(pks).values())
         for session in sessions:
@@ -48,9 +50,7 @@ def _cancel(pks: list[int], *, by: User | None, now: dt.datetime, reason: str, b
         lock_for([], freeing=sessions)
         clinic, patient = sessions[0].course.clinic, sessions[0].course.patient
         for status, group in _by_status(sessions, now=now, by_clinic=by_clinic).items():
-            replaced = [s for s in group if s.course.status in (Course.Status.ACTIVE, Course.Status.DRAFT)]
-            end_sessions(replaced, status=status, reason=reason, replace=True)
-            end_sessions([s for s in group if s not in replaced], status=status, reason=reason, replace=False)
+            end_sessions(group, status=status, reason=reason, now=now)
         dates = {clinic.local_date(s.time.starts_at) for s in sessions}
         regroup_and_tell(clinic=clinic, patient=patient, dates=dates, now=now)
     return sessions

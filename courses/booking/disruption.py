@@ -6,9 +6,10 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from clinic.errors import Invalid
-from clinic.locking import lock_resources, writing
-from clinic.models import Absence, Clinic, Reservation, Task, Therapist, User
+from clinic.locking import lock_meetings, lock_resources, writing
+from clinic.models import Absence, Appointment, Clinic, Reservation, Task, Therapist, User
 from courses.booking.models import Course, Session
+from courses.booking.texts import short_text
 from courses.booking.transitions import PLANNED, Status
 
 
@@ -33,11 +34,16 @@ def record_absence(
         errors["kind"] = [_("Unknown kind of absence.")]
     if errors:
         raise Invalid(details=errors)
-    affected = _covered(therapist, starts_at, ends_at, now=now)
+    note = short_text("note", note)
+    covered = _covered(therapist, starts_at, ends_at, now=now)
+    affected = Session.objects.filter(appointment__in=covered.values("appointment"), status__in=PLANNED | {Status.HELD})
     with writing():
         courses = Course.objects.filter(pk__in=affected.values("course_id")).order_by("pk")
         list(courses.select_for_update(no_key=True).values_list("pk"))
         lock_resources([therapist.pk])
+        # A seat is sold under its meeting's lock alone.
+        meetings = covered.filter(appointment__kind=Appointment.Kind.CLASS_MEETING)
+        lock_meetings(meetings.values_list("appointment_id", flat=True))
         absence = Absence.objects.create(
             therapist=therapist, kind=kind, starts_at=starts_at, ends_at=ends_at, note=note
         )
@@ -50,11 +56,12 @@ def record_absence(
 
 def _covered(
     therapist: Therapist, starts_at: dt.datetime, ends_at: dt.datetime | None, *, now: dt.datetime
-) -> QuerySet[Session]:
+) -> QuerySet[Reservation]:
+    """What the therapist is reserved for and not through with, inside the period."""
     held = Reservation.objects.filter(resource_id=therapist.pk, live=True, ends_at__gt=max(starts_at, now))
     if ends_at is not None:
         held = held.filter(starts_at__lt=ends_at)
-    return Session.objects.filter(appointment__in=held.values("appointment"), status__in=PLANNED | {Status.HELD})
+    return held
 
 
 def _task(session: Session, *, now: dt.datetime) -> Task:

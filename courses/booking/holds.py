@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from clinic.errors import Conflict, PlaceTaken
 from clinic.locking import writing
-from clinic.models import Appointment, Reservation, User
+from clinic.models import Appointment, Reservation, Resource, User
 from courses.booking.fresh import with_fresh_plan
 from courses.booking.models import Plan, Session
 from courses.booking.placing import (
@@ -19,7 +19,9 @@ from courses.booking.placing import (
     lock_for,
     lock_sessions,
     place,
-    require_same_hours,
+    require_ahead,
+    require_current,
+    require_open,
 )
 from courses.booking.transitions import Status
 
@@ -49,8 +51,10 @@ def _hold(plan: Plan, *, now: dt.datetime) -> Plan:
         placements = [Placement.parse(item, sessions[item["session"]]) for item in plan.items]
         if any(p.session.status != Status.UNPLACED for p in placements):
             raise Conflict(_("Some of these sessions have a time already."), code="session_has_time")
+        require_open(session.course for session in sessions.values())
+        require_ahead(placements, now=now)
         resources = lock_for(placements)
-        require_same_hours(plan.versions, resources)
+        require_current(plan.versions, resources)
         until = now + dt.timedelta(minutes=plan.clinic.hold_minutes)
         place(
             placements,
@@ -62,7 +66,8 @@ def _hold(plan: Plan, *, now: dt.datetime) -> Plan:
             now=now,
         )
         plan.status, plan.held_until = Plan.Status.HELD, until
-        plan.save(update_fields=["status", "held_until"])
+        plan.versions |= {str(plan.patient_id): _patient_version(plan)}
+        plan.save(update_fields=["status", "held_until", "versions"])
     return plan
 
 
@@ -98,10 +103,18 @@ def release_hold(*, plan: Plan, by: User | None, now: dt.datetime) -> Plan:
     """Let a hold go; the plan is a proposal again."""
     with writing():
         sessions = _lock_held(plan)
+        before = _patient_version(plan)
         _free(sessions)
         plan.status, plan.held_until = Plan.Status.PROPOSED, None
-        plan.save(update_fields=["status", "held_until"])
+        if plan.versions.get(str(plan.patient_id)) == before:
+            # Nothing but its own hold came and went: it is as good as it was.
+            plan.versions |= {str(plan.patient_id): _patient_version(plan)}
+        plan.save(update_fields=["status", "held_until", "versions"])
     return plan
+
+
+def _patient_version(plan: Plan) -> int:
+    return Resource.objects.values_list("version", flat=True).get(pk=plan.patient_id)
 
 
 def release_expired_holds(*, now: dt.datetime) -> int:
@@ -129,7 +142,8 @@ def _lock_held(plan: Plan, *, missing_ok: bool = False) -> list[Session]:
     """Lock a held plan's courses, then the plan, then its resources; refresh the plan's row."""
     locked = lock_sessions(list(plan.sessions.values_list("pk", flat=True)))
     fresh = Plan.objects.select_for_update(no_key=True).get(pk=plan.pk)
-    plan.status, plan.held_until, plan.renewals = fresh.status, fresh.held_until, fresh.renewals
+    for name in ("status", "held_until", "renewals", "versions"):
+        setattr(plan, name, getattr(fresh, name))
     if plan.status != Plan.Status.HELD and not missing_ok:
         raise Conflict(_("Hold expired, nothing booked. Find times again."), code="hold_expired")
     sessions = [s for s in locked.values() if s.status == Status.HELD and s.plan_id == plan.pk]

@@ -1,4 +1,4 @@
-"""A course's own life: opened, activated, paused, resumed, planned anew, stopped."""
+"""A course's own life: opened, activated, paused, resumed, planned anew; and sessions pinned or ended within it."""
 
 import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
@@ -10,7 +10,7 @@ from clinic.errors import Conflict, Invalid
 from clinic.locking import writing
 from clinic.models import Clinic, Patient, User
 from courses.booking.models import Course, Plan, Session
-from courses.booking.placing import free_sessions, lock_for, lock_sessions
+from courses.booking.placing import free_sessions, lock_for, lock_sessions, settle_replacing
 from courses.booking.proposals import propose_plan
 from courses.booking.transitions import PLANNED, Status
 from courses.booking.visits import regroup_and_tell
@@ -168,22 +168,24 @@ def _cancel_future(course: Course, *, now: dt.datetime) -> None:
     )
     sessions = list(lock_sessions(pks, courses=[course.pk]).values())
     lock_for([], freeing=sessions)
-    end_sessions(sessions, status=Status.CANCELLED, reason="", replace=True)
+    end_sessions(sessions, status=Status.CANCELLED, reason="", now=now)
     dates = {course.clinic.local_date(s.time.starts_at) for s in sessions}
     regroup_and_tell(clinic=course.clinic, patient=course.patient, dates=dates, now=now)
 
 
-def end_sessions(sessions: Sequence[Session], *, status: Status, reason: str, replace: bool) -> list[Session]:
-    """End locked sessions and free what they reserve; with `replace`, follow each by one without a time."""
+def end_sessions(sessions: Sequence[Session], *, status: Status, reason: str, now: dt.datetime) -> list[Session]:
+    """End locked sessions and free what they reserve. While its course may go on, each is followed by one without a
+    time; returns these.
+    """
     free_sessions([s for s in sessions if s.appointment_id is not None])
+    settle_replacing(sessions, now=now)
     for session in sessions:
         session.status, session.reason, session.held_until = status, reason, None
         session.to_replace = False
         session.version += 1
     Session.objects.bulk_update(sessions, ["status", "reason", "held_until", "to_replace", "version"])
-    if not replace:
-        return []
-    return Session.objects.bulk_create(Session(course=s.course, number=s.number, replaces=s) for s in sessions)
+    owed = [session for session in sessions if session.course.status in Course.OWING]
+    return Session.objects.bulk_create(Session(course=s.course, number=s.number, replaces=s) for s in owed)
 
 
 def resume_course(*, course: Course, by: User | None, now: dt.datetime) -> Course:
@@ -211,8 +213,6 @@ def replan_course(
 
     Booking that plan moves the sessions. Raises Conflict for a paused or ended course.
     """
-    if course.status not in (Course.Status.ACTIVE, Course.Status.DRAFT):
-        raise Conflict(_("Resume this course first."), code="course_not_active")
     moving = list(
         course.sessions.filter(status__in=PLANNED, pinned=False, appointment__starts_at__gt=now)
         .exclude(pk__in=keep)
@@ -220,3 +220,19 @@ def replan_course(
         .order_by("number")
     )
     return propose_plan(courses=[course], by=by, now=now, profile=profile, wishes=wishes, moving=moving)
+
+
+def pin_session(*, session: Session, pinned: bool, by: User | None, now: dt.datetime) -> Session:
+    """Keep a session's time when the rest of its course is planned anew, or no longer.
+
+    Moved by hand it may still be. Raises Conflict for one that is not booked or confirmed.
+    """
+    with writing():
+        locked = lock_sessions([session.pk])[session.pk]
+        if pinned and locked.status not in PLANNED:
+            raise Conflict(_("Only a session that is still to come can be pinned."), code="wrong_status")
+        if locked.pinned != pinned:
+            locked.pinned = pinned
+            locked.version += 1
+            locked.save(update_fields=["pinned", "version"])
+    return locked

@@ -75,6 +75,10 @@ class Course(models.Model):
         FINISHED = "finished", _("finished")
         STOPPED = "stopped", _("stopped")
 
+    # Sessions get times while it is open, and are owed, whatever ends them, while it may go on.
+    OPEN = (Status.DRAFT, Status.ACTIVE)
+    OWING = (*OPEN, Status.PAUSED)
+
     class Origin(models.TextChoices):
         PRESCRIBED = "prescribed", _("prescribed")
         IMPORTED = "imported", _("imported")

@@ -1,23 +1,32 @@
 """Moving one session: to any time that is free and keeps the course's rules, or with a reason past the softer ones."""
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from clinic.errors import Conflict, Invalid, OutsideAvailability, PlaceTaken, RuleBroken
+from clinic.errors import Busy, Conflict, Invalid, OutsideAvailability, PlaceTaken, RuleBroken
 from clinic.locking import writing
 from clinic.models import User
 from courses import planning
 from courses.booking.availability import FreeStart, each_start, pick_place, start_masks
 from courses.booking.holds import again_without_expired_holds
+from courses.booking.lifecycle import activate_locked
 from courses.booking.models import Course, Session
-from courses.booking.placing import Placement, lock_for, lock_sessions, place
+from courses.booking.placing import Placement, lock_for, lock_sessions, place, require_current, require_open
 from courses.booking.problems import Bridge, build_problem
+from courses.booking.proposals import require_consent
+from courses.booking.texts import short_text
 from courses.booking.transitions import PLANNED, Status
 from courses.booking.visits import regroup_and_tell
+from courses.booking.wishes import Wishes
 from courses.planning import masks
-from courses.planning.types import SLOT_MINUTES, PlannedSession, Violation
+from courses.planning.types import SLOT_MINUTES, CourseRequest, PlannedSession, Violation
+
+# A patient's bookings do not change under one's hands more often than this, unless a machine does it.
+MOST_ATTEMPTS = 3
 
 # What a reason may override, and the permission is checked by whoever calls: hours, and the rhythm of the course.
 _HOURS = frozenset({"not_free_hours", "closed"})
@@ -68,21 +77,30 @@ def move_session(
     """Give a session another time (or its first one), book it, and tell the patient.
 
     Raises Invalid for a time off the grid or in the past; PlaceTaken where someone else has it; OutsideAvailability
-    and RuleBroken where only `override_reason` opens it; Conflict where the session changed since `version`.
+    and RuleBroken where only `override_reason` opens it; Conflict where the session changed since `version`, or has
+    its first time here and its course misses a signed referral.
     """
+    override_reason = short_text("override_reason", override_reason)
     if starts_at <= now:
         raise Invalid(details={"starts_at": [_("Date has passed. Enter today or later.")]})
     if starts_at.minute % SLOT_MINUTES or starts_at.second or starts_at.microsecond:
         raise Invalid(details={"starts_at": [_("Times are in steps of five minutes.")]})
     _require_movable(session, version)
-    bridge = _bridge(session, now=now, until=starts_at)
-    target = _complete(bridge, session, Target(starts_at, therapist, room, device, meeting))
-    planned = _planned(bridge, target)
-    _require_allowed(bridge, planned, override_reason)
-    item = bridge.item(planned, session)
-    return again_without_expired_holds(
-        lambda: _write(session, item, version=version, override_reason=override_reason, now=now), now=now
-    )
+    if session.status == Status.UNPLACED:
+        require_consent(session.course)
+    for _attempt in range(MOST_ATTEMPTS):
+        bridge = _bridge(session, now=now, until=starts_at)
+        target = _complete(bridge, session, Target(starts_at, therapist, room, device, meeting))
+        planned = _planned(bridge, target)
+        _require_allowed(bridge, planned, override_reason)
+        move = _Move(session, bridge.item(planned, session), bridge.versions, version, override_reason, now)
+        try:
+            return again_without_expired_holds(move.write, now=now)
+        except PlaceTaken as error:
+            # Hours or the patient's other bookings changed since the rules were looked at: look again.
+            if error.code != "plan_stale":
+                raise
+    raise Busy()
 
 
 def free_starts(*, session: Session, first_day: dt.date, days: int, now: dt.datetime) -> list[FreeStart]:
@@ -136,24 +154,40 @@ def _free_meetings(session: Session, *, first_day: dt.date, days: int, now: dt.d
 def _require_movable(session: Session, version: int | None) -> None:
     if session.status not in {*PLANNED, Status.UNPLACED}:
         raise Conflict(_("Only a session that is still to come can be moved."), code="wrong_status")
-    if session.course.status not in (Course.Status.ACTIVE, Course.Status.DRAFT):
-        raise Conflict(_("This course is paused or has ended. Resume it first."), code="course_not_active")
+    require_open([session.course])
     if version is not None and session.version != version:
         raise Conflict(code="changed_meanwhile")
 
 
 def _bridge(session: Session, *, now: dt.datetime, until: dt.datetime) -> Bridge:
-    bridge = build_problem(courses=[session.course], now=now, moving=[session], only_moving=True)
-    date = session.course.clinic.local_date(until)
-    if date > bridge.days.last:
+    course = session.course
+    bridge = build_problem(
+        courses=[course], now=now, moving=[session], only_moving=True, wishes={course.pk: _wishes(session, now=now)}
+    )
+    if course.clinic.local_date(until) > bridge.days.last:
         raise Invalid(details={"starts_at": [_("This date is beyond the days that can be booked.")]})
     return bridge
+
+
+def _wishes(session: Session, *, now: dt.datetime) -> Wishes:
+    """What was agreed when the session was planned holds for its moves too.
+
+    After a finish that has passed every later day is late, but can be had for a reason.
+    """
+    course = session.course
+    asked = session.plan.request.get("wishes") if session.plan is not None else None
+    wishes = Wishes.of(asked or {}, course)
+    whole = wishes.over(course)
+    first = max(filter(None, [course.clinic.local_date(now), whole.start_from]))
+    if whole.finish_by is not None and whole.finish_by < first:
+        return replace(wishes, finish_by=first, given=wishes.given | {"finish_by"})
+    return wishes
 
 
 def _complete(bridge: Bridge, session: Session, target: Target) -> Target:
     """Fill in what the caller left open."""
     request = bridge.problem.courses[0]
-    if request.series is not None or (target.room is not None and target.therapist is not None):
+    if request.series is not None:
         return target
     therapist = target.therapist if target.therapist is not None else _therapist_of(session)
     day, slot = _day_and_slot(bridge, target.starts_at)
@@ -165,12 +199,21 @@ def _complete(bridge: Bridge, session: Session, target: Target) -> Target:
         able = [pk for pk, joined in start_masks(request, resources).items() if joined & at]
         if therapist not in able:
             therapist = min(able, default=therapist)
-    where = (target.room, target.device) if target.room else pick_place(request, resources, day, slot)
+    wanted = _only_where(request, target)
+    where = pick_place(wanted, resources, day, slot)
     if where is None:
         # Nothing is free: name the first that would serve, so that the refusal says what is taken.
-        first = request.rooms[0] if request.rooms else None
-        where = (first.room, first.devices[0] if first.devices else None) if first else (None, None)
+        first = wanted.rooms[0] if wanted.rooms else None
+        where = (first.room, first.devices[0] if first.devices else None) if first else (target.room, target.device)
     return replace(target, therapist=therapist, room=where[0], device=where[1])
+
+
+def _only_where(request: CourseRequest, target: Target) -> CourseRequest:
+    """The request in the room and on the device that the target names, if it names any."""
+    rooms = [room for room in request.rooms if target.room in (None, room.room)]
+    if target.device is not None:
+        rooms = [replace(room, devices=(target.device,)) for room in rooms if target.device in room.devices]
+    return replace(request, rooms=tuple(rooms))
 
 
 def _therapist_of(session: Session) -> int | None:
@@ -203,7 +246,7 @@ def _meeting_session(
     at = _day_and_slot(bridge, starts_at) if starts_at is not None else None
     for series in request.series or ():
         for one in series.meetings:
-            if one.meeting == meeting or (meeting is None and (one.day, one.slot) == at):
+            if meeting in (None, one.meeting) and at in (None, (one.day, one.slot)):
                 therapist = series.therapist.therapist if series.therapist else None
                 return PlannedSession(
                     request.key,
@@ -221,8 +264,19 @@ def _meeting_session(
 
 
 def _violations(bridge: Bridge, planned: PlannedSession) -> list[Violation]:
+    """The rules that this time breaks; not those that the course's other sessions break among themselves."""
     plan = planning.Plan(sessions=(planned,), cost=0, bound=0, proven=False)
-    return planning.verify(bridge.problem, plan)
+    found = planning.verify(bridge.problem, plan)
+    if not any(violation.number is None for violation in found):
+        return found
+    known = planning.verify(bridge.problem, replace(plan, sessions=()))
+    own = []
+    for violation in found:
+        if violation.number is None and violation in known:
+            known.remove(violation)
+        else:
+            own.append(violation)
+    return own
 
 
 def _require_allowed(bridge: Bridge, planned: PlannedSession, override_reason: str) -> None:
@@ -234,7 +288,7 @@ def _require_allowed(bridge: Bridge, planned: PlannedSession, override_reason: s
     hard = codes - _HOURS - _RHYTHM
     if hard:
         raise RuleBroken(details=details | {"overridable": False})
-    if override_reason.strip():
+    if override_reason:
         return
     if codes & _HOURS:
         raise OutsideAvailability(details=details | {"overridable": True})
@@ -253,24 +307,37 @@ def _tell_hours_apart(bridge: Bridge, violation: Violation) -> Violation:
     return violation if at_work else Violation("not_free_hours", violation.course, violation.number, params)
 
 
-def _write(
-    session: Session, item: dict[str, object], *, version: int | None, override_reason: str, now: dt.datetime
-) -> Session:
-    with writing():
-        locked = lock_sessions([session.pk], courses=[session.course_id])[session.pk]
-        _require_movable(locked, version)
-        placement = Placement.parse(item, locked)
-        before = locked.appointment.starts_at if locked.appointment else None
-        resources = lock_for([placement], freeing=[locked])
-        place(
-            [placement],
-            clinic=locked.course.clinic,
-            resources=resources,
-            status=Status.BOOKED,
-            now=now,
-            override_reason=override_reason.strip()[:300],
-        )
-        clinic = locked.course.clinic
-        dates = {clinic.local_date(moment) for moment in (before, placement.start) if moment is not None}
-        regroup_and_tell(clinic=clinic, patient=locked.course.patient, dates=dates, now=now)
-    return Session.objects.select_related("course__clinic", "appointment", "visit").get(pk=session.pk)
+@dataclass(frozen=True, slots=True)
+class _Move:
+    """A move whose rules were looked at when the resources had these `versions`."""
+
+    session: Session
+    item: Mapping[str, Any]
+    versions: Mapping[int, int]
+    version: int | None
+    override_reason: str
+    now: dt.datetime
+
+    def write(self) -> Session:
+        with writing():
+            locked = lock_sessions([self.session.pk], courses=[self.session.course_id])[self.session.pk]
+            _require_movable(locked, self.version)
+            if locked.course.status == Course.Status.DRAFT:
+                activate_locked(locked.course, now=self.now)
+            placement = Placement.parse(self.item, locked)
+            before = locked.appointment.starts_at if locked.appointment else None
+            resources = lock_for([placement], freeing=[locked])
+            require_current({str(pk): version for pk, version in self.versions.items()}, resources)
+            clinic = locked.course.clinic
+            place(
+                [placement],
+                clinic=clinic,
+                resources=resources,
+                status=Status.BOOKED,
+                plan_id=locked.plan_id,
+                now=self.now,
+                override_reason=self.override_reason,
+            )
+            dates = {clinic.local_date(moment) for moment in (before, placement.start) if moment is not None}
+            regroup_and_tell(clinic=clinic, patient=locked.course.patient, dates=dates, now=self.now)
+        return Session.objects.select_related("course__clinic", "appointment", "visit").get(pk=locked.pk)

@@ -6,19 +6,22 @@ locks itself, before the first write.
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection
 from django.db.models import F
+from django.utils.translation import gettext_lazy as _
 
 from clinic.errors import Conflict, PlaceTaken
 from clinic.locking import lock_meetings, lock_resources
-from clinic.models import Appointment, Clinic, Reservation, Resource
+from clinic.models import Appointment, Clinic, Reservation, Resource, Task
 from clinic.reserving import Want, choose_places
 from courses.booking.models import Course, Session
 from courses.booking.transitions import PLACED, Status
+from courses.groups.meetings import falls_out
+from courses.groups.models import ClassMeeting
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +77,24 @@ def lock_for(placements: Sequence[Placement], *, freeing: Collection[Session] = 
     return resources
 
 
-def require_same_hours(versions: Mapping[str, int], resources: Mapping[int, Resource]) -> None:
-    """Raises PlaceTaken when hours, absences or the calendar changed since the plan was made."""
+def require_open(courses: Iterable[Course]) -> None:
+    """Raises Conflict where a course is paused or has ended: its sessions get no times."""
+    if any(course.status not in Course.OPEN for course in courses):
+        raise Conflict(_("This course is paused or has ended. Resume it first."), code="course_not_active")
+
+
+def require_current(versions: Mapping[str, int], resources: Mapping[int, Resource]) -> None:
+    """Raises PlaceTaken when hours, the calendar or the patient's own bookings changed since the plan was made."""
     stale = [pk for pk, resource in resources.items() if str(pk) in versions and resource.version != versions[str(pk)]]
     if stale:
         raise PlaceTaken(code="plan_stale", details={"resources": sorted(stale)})
+
+
+def require_ahead(placements: Sequence[Placement], *, now: dt.datetime) -> None:
+    """Raises PlaceTaken with the sessions whose time has begun since the plan was made."""
+    begun = [placement.session.pk for placement in placements if placement.start <= now]
+    if begun:
+        raise PlaceTaken(code="plan_stale", details={"taken": begun})
 
 
 def place(
@@ -93,7 +109,7 @@ def place(
     visits: Mapping[dt.date, int] | None = None,
     override_reason: str = "",
 ) -> None:
-    """Give each session its appointment and reservations. Statements: five, two more with classes.
+    """Give each session its appointment and reservations. Statements: five; some more with classes or old times.
 
     Sessions that had a time lose it. Without `visits` they keep pointing to the visit they came from, so that it can go
     with them (see `regroup_visits`). Raises PlaceTaken with the session keys that lost their place in
@@ -105,6 +121,8 @@ def place(
         Want(placement.session.pk, pk, start, end) for placement in placements for pk, start, end in placement.takes
     ]
     free_sessions(moving)
+    settle_replacing(moving, now=now)
+    _leave_meetings(moving)
     places = choose_places(wants, resources=resources, now=now)
     seats = _choose_seats([p for p in placements if p.meeting is not None])
     appointments = Appointment.objects.bulk_create(
@@ -138,6 +156,25 @@ def place(
     )
 
 
+def _leave_meetings(sessions: Sequence[Session]) -> None:
+    """Give up seats before others are taken: one of these sessions may get the seat that another one leaves."""
+    seated = [session.pk for session in sessions if session.seat is not None]
+    if seated:
+        Session.objects.filter(pk__in=seated).update(status=Status.UNPLACED, appointment=None, seat=None)
+
+
+def settle_replacing(sessions: Collection[Session], *, now: dt.datetime) -> None:
+    """Whoever waited for these sessions to be placed elsewhere need not wait any more."""
+    by_clinic: dict[int, list[str]] = defaultdict(list)
+    for session in sessions:
+        by_clinic[session.course.clinic_id].append(f"session:{session.pk}")
+    for clinic, subjects in by_clinic.items():
+        waiting = Task.objects.filter(
+            clinic=clinic, kind=Task.Kind.TO_REPLACE, subject__in=subjects, done_at__isnull=True
+        )
+        waiting.update(done_at=now)
+
+
 def _choose_seats(placements: Sequence[Placement]) -> dict[int, int]:
     if not placements:
         return {}
@@ -146,7 +183,8 @@ def _choose_seats(placements: Sequence[Placement]) -> dict[int, int]:
     rows = Session.objects.filter(appointment_id__in=meetings, status__in=PLACED)
     for meeting, seat in rows.values_list("appointment_id", "seat"):
         taken[meeting].add(seat)
-    capacity = dict(Appointment.objects.filter(pk__in=taken, live=True).values_list("pk", "seats"))
+    held = ClassMeeting.objects.exclude(falls_out()).filter(appointment__in=taken, appointment__live=True)
+    capacity = dict(held.values_list("appointment_id", "appointment__seats"))
     seats: dict[int, int] = {}
     for placement in placements:
         meeting = placement.meeting
@@ -214,4 +252,14 @@ def free_sessions(sessions: Collection[Session]) -> None:
         Reservation.objects.filter(appointment_id__in=attended, resource_id=patient, live=True).update(live=False)
 
 
-__all__ = ["Placement", "free_sessions", "lock_for", "lock_sessions", "place", "require_same_hours"]
+__all__ = [
+    "Placement",
+    "free_sessions",
+    "lock_for",
+    "lock_sessions",
+    "place",
+    "require_ahead",
+    "require_current",
+    "require_open",
+    "settle_replacing",
+]

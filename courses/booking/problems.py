@@ -11,7 +11,7 @@ from django.db.models import Count, Q
 from django.utils.translation import gettext_lazy as _
 
 from clinic.errors import Invalid
-from clinic.models import Clinic, Patient
+from clinic.models import Clinic, Patient, Resource
 from courses.booking.calendars import (
     Days,
     local_moment,
@@ -27,6 +27,7 @@ from courses.booking.supply import Supply, to_slots
 from courses.booking.transitions import LIVE, PLACED, Status
 from courses.booking.wishes import Wishes
 from courses.catalogue.models import GapUnit, Procedure
+from courses.groups.meetings import falls_out
 from courses.groups.models import ClassMeeting, GroupClass
 from courses.planning import types as planning
 from courses.planning.types import FULL_DAY, SLOT_MINUTES
@@ -34,9 +35,8 @@ from courses.planning.types import FULL_DAY, SLOT_MINUTES
 # Days beyond the last allowed finish that the planner may look at, for "the earliest finish that opens a plan".
 LOOK_BEYOND = dt.timedelta(days=42)
 DEFAULT_WINDOW = dt.timedelta(days=84)
-
-# The planner's families of "another therapist costs" by the catalogue's categories.
-_FAMILY = {"MS": "massage", "AC": "acupuncture", "MT": "manual", "EX": "exercise", "TR": "traction", "PT": "device"}
+# A finish in the next century is a slip of the pen, and no reason to read calendars until then.
+LONGEST_WINDOW = dt.timedelta(days=370)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +129,8 @@ def build_problem(
     different patients or clinics.
     """
     clinic, patient = _shared(courses)
+    # Read first: what changes from here on makes the plan stale rather than wrong.
+    patient_version = Resource.objects.values_list("version", flat=True).get(pk=patient.pk)
     asked = [
         _ask(course, (wishes or {}).get(course.pk, Wishes()), moving, only_moving=only_moving, now=now)
         for course in courses
@@ -145,10 +147,11 @@ def build_problem(
     last = max(finishes.values()) + LOOK_BEYOND
     if clinic.book_until is not None:
         last = max(min(last, clinic.book_until), *finishes.values())
-    days = read_days(clinic, horizon_from, max(last, first))
+    # What was moved far away with a reason stays part of its course.
+    days = read_days(clinic, horizon_from, max([last, first, *past]))
 
     supply = Supply.read([one.procedure for one in asked], days)
-    series = _read_series(asked, days)
+    series = _read_series(asked, days, now=now, moving=moving)
     ignoring = [s.appointment_id for s in moving if s.appointment_id and s.seat is None]
     calendars = read_calendars(
         days,
@@ -176,7 +179,7 @@ def build_problem(
         days=days,
         asked=tuple(asked),
         problem=problem,
-        versions=supply.versions,
+        versions=supply.versions | {patient.pk: patient_version},
         hands={therapist: hands for hands, therapist in supply.hands.items()},
     )
 
@@ -199,7 +202,7 @@ def _ask(course: Course, wishes: Wishes, moving: Collection[Session], *, only_mo
     for session in course.sessions.filter(status__in=LIVE).select_related("appointment").order_by("number"):
         if session.pk in moved or (session.status == Status.UNPLACED and not only_moving):
             open_sessions.append(session)
-        elif session.status == Status.UNPLACED:
+        elif session.status == Status.UNPLACED or is_expired(session, now):
             continue
         elif session.time.starts_at > now:
             kept.append(session)
@@ -212,12 +215,18 @@ def _ask(course: Course, wishes: Wishes, moving: Collection[Session], *, only_mo
     return Asked(course, course.procedure, tuple(open_sessions), tuple(kept), tuple(done), merged)
 
 
+def is_expired(session: Session, now: dt.datetime) -> bool:
+    """Whether only a hold of the past still stands on the session's time."""
+    return session.held_until is not None and session.held_until <= now
+
+
 def _date(clinic: Clinic, session: Session) -> dt.date:
     return clinic.local_date(session.time.starts_at)
 
 
 def _last_day(asked: Asked, clinic: Clinic, first: dt.date) -> dt.date:
     latest = asked.wishes.finish_by or clinic.book_until or first + DEFAULT_WINDOW
+    latest = min(latest, first + LONGEST_WINDOW)
     if clinic.book_until is not None:
         latest = min(latest, clinic.book_until)
     return latest
@@ -261,7 +270,8 @@ def _request(
         languages=frozenset([wishes.therapist_language]) if wishes.therapist_language else frozenset(),
         language_strength=planning.Strength(wishes.language_strength),
         not_same_day_with=frozenset(p.code for p in asked.procedure.not_same_day_with.all()),
-        tags=frozenset([_FAMILY.get(asked.procedure.category, ""), *asked.procedure.tags]) - {""},
+        tags=frozenset(asked.procedure.tags),
+        extra_therapist=asked.procedure.therapist_change_cost,
         series=tuple(series.get(course.pk, ())) if asked.procedure.is_group else None,
     )
 
@@ -290,13 +300,21 @@ def weekly_meetings(rrule: str) -> int | None:
     return len(getattr(rule, "_byweekday", None) or [0])
 
 
-def _read_series(asked: Sequence[Asked], days: Days) -> dict[int, list[planning.ClassSeries]]:
-    """Series of the right rhythm for each course in groups: a course of 3 a week takes classes that meet 3 a week."""
+def _read_series(
+    asked: Sequence[Asked], days: Days, *, now: dt.datetime, moving: Collection[Session]
+) -> dict[int, list[planning.ClassSeries]]:
+    """Series of the right rhythm for each course in groups: a course of 3 a week takes classes that meet 3 a week.
+
+    Seats of `moving` sessions and of holds that have expired count as free.
+    """
     groups = [one for one in asked if one.procedure.is_group]
     if not groups:
         return {}
     start, end = days.bounds()
-    taken = Count("appointment__sessions", filter=Q(appointment__sessions__status__in=PLACED))
+    until = "appointment__sessions__held_until"
+    sold = Q(appointment__sessions__status__in=PLACED) & (Q(**{until: None}) | Q(**{f"{until}__gt": now}))
+    if moving:
+        sold &= ~Q(appointment__sessions__in=[session.pk for session in moving])
     meetings: dict[int, list[ClassMeeting]] = defaultdict(list)
     for meeting in (
         ClassMeeting.objects.filter(
@@ -308,7 +326,7 @@ def _read_series(asked: Sequence[Asked], days: Days) -> dict[int, list[planning.
             appointment__starts_at__lt=end,
         )
         .select_related("appointment", "group_class__instructor")
-        .annotate(seats_taken=taken)
+        .annotate(seats_taken=Count("appointment__sessions", filter=sold), is_off=falls_out())
         .order_by("appointment__starts_at")
     ):
         meetings[meeting.group_class_id].append(meeting)
@@ -336,6 +354,7 @@ def _series(group: GroupClass, held: Sequence[ClassMeeting], days: Days) -> plan
                 slot=slot_of(wall.time()),
                 slots=to_slots(round(length.total_seconds() / 60)),
                 seats_free=(meeting.appointment.seats or 0) - meeting.seats_taken,  # type: ignore[attr-defined]
+                held=not meeting.is_off,  # type: ignore[attr-defined]
             )
         )
     option = planning.TherapistOption(
@@ -368,6 +387,7 @@ def _patient_days(patient: Patient, days: Days, *, now: dt.datetime, moving: Col
             appointment__starts_at__lt=days.bounds()[1],
         )
         .exclude(pk__in=moved)
+        .exclude(held_until__lte=now)
         .values_list("appointment__starts_at", "appointment__ends_at", "course__procedure__code", "course__clinic")
     )
     for starts_at, ends_at, code, clinic_id in rows:

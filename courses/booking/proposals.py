@@ -12,7 +12,9 @@ from clinic.models import User
 from courses import planning
 from courses.booking.answers import explanation_json
 from courses.booking.models import Course, Plan, Session
+from courses.booking.placing import require_open
 from courses.booking.problems import Bridge, build_problem
+from courses.booking.transitions import Status
 from courses.booking.wishes import Wishes
 from courses.planning.explaining import explain
 from courses.planning.types import PROFILES, NoPlan, ProblemError
@@ -36,13 +38,15 @@ def propose_plan(
 
     `wishes` override those of the courses (see `Wishes`); under "courses" they may be keyed by a course's primary
     key. The plan's status is proposed, or impossible with reasons and concessions in `explanation`. Raises Invalid
-    where the request itself is wrong.
+    where the request itself is wrong, Conflict where a course is paused or has ended.
     """
     if profile not in PROFILES:
         raise Invalid(details={"profile": [_("Unknown profile.")]})
     if not courses:
         raise Invalid(details={"courses": [_("Choose at least one course.")]})
-    _require_consent(courses[0])
+    require_consent(courses[0])
+    require_open(courses)
+    _release_own_expired_holds(courses, now=now)
     started = time.perf_counter()
     bridge = build_problem(
         courses=courses,
@@ -107,18 +111,27 @@ def parse_wishes(raw: Mapping[str, Any], courses: Sequence[Course]) -> dict[int,
     """Wishes per course: those for all, with a course's own on top. Raises Invalid per field."""
     if not isinstance(raw, Mapping):
         raise Invalid(details={"wishes": [_("Wishes are an object of fields.")]})
-    shared = {name: value for name, value in raw.items() if name != "courses"}
     own = raw.get("courses", {})
     if not isinstance(own, Mapping) or not all(isinstance(value, Mapping) for value in own.values()):
         raise Invalid(details={"courses": [_("Wishes of courses are an object keyed by course.")]})
     unknown = set(map(str, own)) - {str(course.pk) for course in courses}
     if unknown:
         raise Invalid(details={"courses": [_("Wishes name a course that is not planned.")]})
-    by_course = {str(key): value for key, value in own.items()}
-    return {course.pk: Wishes.parse({**shared, **by_course.get(str(course.pk), {})}) for course in courses}
+    by_course = {**raw, "courses": {str(key): value for key, value in own.items()}}
+    return {course.pk: Wishes.of(by_course, course) for course in courses}
 
 
-def _require_consent(course: Course) -> None:
+def _release_own_expired_holds(courses: Sequence[Course], *, now: dt.datetime) -> None:
+    """Sessions whose hold has expired need new times, though nobody has swept them yet."""
+    # Holds bring fresh plans to those who lose a race, so they import this module.
+    from courses.booking.holds import release_expired_holds
+
+    if Session.objects.filter(course__in=courses, status=Status.HELD, held_until__lte=now).exists():
+        release_expired_holds(now=now)
+
+
+def require_consent(course: Course) -> None:
+    """Raises Invalid where the patient has not agreed to data processing."""
     if not course.patient.consent_data:
         message = _("This patient has not agreed to data processing. Record the consent first.")
         raise Invalid(message, code="no_consent", details={"patient": [message]})

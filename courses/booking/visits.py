@@ -23,17 +23,27 @@ _EXTEND = """
     FROM unnest(%(dates)s::date[], %(uids)s::text[], %(starts)s::timestamptz[], %(ends)s::timestamptz[])
         AS new(date, uid, starts_at, ends_at)
     ON CONFLICT (patient_id, clinic_id, date) WHERE live DO UPDATE SET
-        starts_at = LEAST(v.starts_at, EXCLUDED.starts_at),
-        ends_at = GREATEST(v.ends_at, EXCLUDED.ends_at),
-        sequence = v.sequence + (EXCLUDED.starts_at < v.starts_at OR EXCLUDED.ends_at > v.ends_at)::int,
-        revised_at = CASE WHEN EXCLUDED.starts_at < v.starts_at OR EXCLUDED.ends_at > v.ends_at
-                     THEN EXCLUDED.revised_at ELSE v.revised_at END
+        (starts_at, ends_at, sequence, revised_at) = (
+            SELECT span.starts_at, span.ends_at, v.sequence + span.differs::int,
+                   CASE WHEN span.differs THEN EXCLUDED.revised_at ELSE v.revised_at END
+            FROM (
+                SELECT LEAST(EXCLUDED.starts_at, min(a.starts_at)) AS starts_at,
+                       GREATEST(EXCLUDED.ends_at, max(a.ends_at)) AS ends_at,
+                       (LEAST(EXCLUDED.starts_at, min(a.starts_at)), GREATEST(EXCLUDED.ends_at, max(a.ends_at)))
+                           <> (v.starts_at, v.ends_at) AS differs
+                FROM courses_session s JOIN clinic_appointment a ON a.id = s.appointment_id
+                WHERE s.visit_id = v.id AND s.status = ANY (%(standing)s)
+            ) AS span
+        )
     RETURNING v.id, v.date, v.uid, v.sequence, v.revised_at, v.starts_at, v.ends_at
 """
 
 
 def extend_visits(*, clinic: Clinic, patient: Patient, spans: Iterable[Span], now: dt.datetime) -> dict[dt.date, Visit]:
-    """Widen or begin the visits that these appointments fall on. One statement, whatever their number."""
+    """Begin the visits that these appointments fall on, or fit those that stand to them and to their own sessions.
+
+    One statement, whatever their number.
+    """
     days: dict[dt.date, Span] = {}
     for start, end in spans:
         date = clinic.local_date(start)
@@ -49,6 +59,7 @@ def extend_visits(*, clinic: Clinic, patient: Patient, spans: Iterable[Span], no
                 "clinic": clinic.pk,
                 "patient": patient.pk,
                 "now": now,
+                "standing": [str(status) for status in _BOOKED],
                 "dates": dates,
                 "uids": [new_visit_uid() for _ in dates],
                 "starts": [days[date][0] for date in dates],

@@ -62,6 +62,12 @@ class Wishes:
             raise Invalid(details=errors)
         return cls(**values, given=frozenset(values))
 
+    @classmethod
+    def of(cls, raw: Mapping[str, Any], course: Course) -> Self:
+        """Those of a plan's request that concern one course: what is wished for all, with its own on top."""
+        own = raw.get("courses", {}).get(str(course.pk), {})
+        return cls.parse({**{name: value for name, value in raw.items() if name != "courses"}, **own})
+
     def over(self, course: Course) -> "Wishes":
         """The course's own wishes with this request's on top."""
         own = Wishes(
