@@ -1,7 +1,7 @@
 """Free times of a procedure, straight from the masks: per therapist and day, ranges of possible starts."""
 
 import datetime as dt
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from django.utils.translation import gettext_lazy as _
@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from clinic.errors import Invalid
 from clinic.models import Clinic
 from courses.booking.calendars import Days, local_moment, read_calendars, read_days, time_of
-from courses.booking.problems import Supply
+from courses.booking.supply import Supply
 from courses.catalogue.models import Procedure
 from courses.planning import masks
 from courses.planning.types import SLOT_MINUTES, SLOTS_PER_DAY, CourseRequest, ResourceDays
@@ -74,7 +74,7 @@ def free_times(
     return found
 
 
-def start_masks(request: CourseRequest, resources: dict[int, ResourceDays]) -> dict[int, int]:
+def start_masks(request: CourseRequest, resources: Mapping[int, ResourceDays]) -> dict[int, int]:
     """Therapist (0 where none is needed) → joined bits of starts at which everything but the patient is free."""
     length = request.slots
 

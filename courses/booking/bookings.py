@@ -105,8 +105,8 @@ def _book_held(plan: Plan, sessions: dict[int, Session], *, now: dt.datetime) ->
     visits = extend_visits(
         clinic=plan.clinic, patient=plan.patient, spans=[(p.start, p.end) for p in placements], now=now
     )
-    treatments = [s.appointment_id for s in sessions.values() if s.seat is None]
-    meetings = [s.appointment_id for s in sessions.values() if s.seat is not None]
+    treatments = [s.appointment_id for s in sessions.values() if s.appointment_id and s.seat is None]
+    meetings = [s.appointment_id for s in sessions.values() if s.appointment_id and s.seat is not None]
     kept = Reservation.objects.filter(appointment_id__in=treatments, live=True).update(held_until=None)
     if meetings:
         own = Reservation.objects.filter(appointment_id__in=meetings, resource_id=plan.patient_id, live=True)
@@ -130,7 +130,7 @@ def _confirm_sessions(plan: Plan, by_visit: dict[int, list[int]]) -> int:
             "WHERE s.id = new.session AND s.status = %s AND s.plan_id = %s",
             [str(Status.BOOKED), [p[0] for p in pairs], [p[1] for p in pairs], str(Status.HELD), plan.pk],
         )
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 def _book_proposed(plan: Plan, sessions: dict[int, Session], *, now: dt.datetime) -> None:

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from dateutil.rrule import rrulestr
@@ -177,7 +178,7 @@ _AWAY = """
 def read_away(days: Days, resources: Collection[int]) -> dict[int | None, dict[int, int]]:
     """Resource → day index → slots of its absences and outages; under None those of the clinic's closures."""
     start, end = days.bounds()
-    parameters = {"resources": list(resources), "clinic": days.clinic.pk, "start": start, "end": end}
+    parameters: dict[str, Any] = {"resources": list(resources), "clinic": days.clinic.pk, "start": start, "end": end}
     with connection.cursor() as cursor:
         cursor.execute(_AWAY, parameters)
         periods = cursor.fetchall()

@@ -161,7 +161,7 @@ def _free(sessions: list[Session]) -> None:
 
 def _set_until(plan: Plan, sessions: list[Session], until: dt.datetime) -> None:
     Session.objects.filter(pk__in=[s.pk for s in sessions]).update(held_until=until)
-    appointments = [s.appointment_id for s in sessions]
+    appointments = [s.appointment_id for s in sessions if s.appointment_id]
     # In a class's meeting other patients have holds of their own.
     own = Q(appointment__kind=Appointment.Kind.TREATMENT) | Q(resource_id=plan.patient_id)
     Reservation.objects.filter(own, appointment_id__in=appointments, live=True).update(held_until=until)
