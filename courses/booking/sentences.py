@@ -71,7 +71,14 @@ def waterfall_sentence(plan: Plan) -> str:
 
 def concession_sentence(plan: Plan, concession: Mapping[str, Any]) -> str:
     """What would be given up, and what it gives: “Any specialist → ends Fri 18 Dec 2026”."""
-    changes = _(" and ").join(_change(change) for change in concession["changes"])
+    parts = [_change(change) for change in concession["changes"]]
+    if len(plan.explanation["courses"] if plan.explanation else ()) > 1:
+        names = _procedures([change["course"] for change in concession["changes"]])
+        parts = [
+            _("%(procedure)s: %(change)s") % {"procedure": name, "change": part}
+            for name, part in zip(names, parts, strict=True)
+        ]
+    changes = _(" and ").join(parts)
     return _("%(changes)s → ends %(day)s") % {
         "changes": capfirst(changes),
         "day": day_text(dt.date.fromisoformat(concession["last_day"])),
@@ -105,6 +112,13 @@ def _change(change: Mapping[str, Any]) -> str:
         case "same_day":
             return _("procedures that are kept apart on one day (doctor only)")
     return str(change["relaxation"])
+
+
+def _procedures(courses: list[int]) -> list[str]:
+    found = {
+        course.pk: course.procedure.name for course in Course.objects.filter(pk__in=courses).select_related("procedure")
+    }
+    return [found[pk] for pk in courses]
 
 
 def _names(pks: list[int]) -> str:
