@@ -8,6 +8,7 @@ from clinic.models import ResourceKind
 from clinic.models.resources import Sex
 from courses.api.fields import Body, DayField, KeyField, MinuteField, MomentField, WeekdayField
 from courses.booking.models import Strength
+from courses.catalogue.models import GapUnit
 from courses.models import Course, Session, Visit
 
 PROFILES = ["balanced", "earliest_finish", "fewest_visits", "same_therapist"]
@@ -64,7 +65,7 @@ class CourseBody(Body):
     side = serializers.CharField(max_length=16, required=False, allow_blank=True)
     gap_min = serializers.IntegerField(min_value=1, max_value=60, required=False)
     gap_max = serializers.IntegerField(min_value=1, max_value=60, required=False)
-    gap_unit = serializers.ChoiceField(["opening", "calendar"], required=False)
+    gap_unit = serializers.ChoiceField(GapUnit.choices, required=False)
     per_week = serializers.IntegerField(min_value=1, max_value=7, required=False)
     start_from = DayField(required=False)
     finish_by = DayField(required=False)

@@ -6,6 +6,7 @@ from rest_framework import serializers
 from clinic.models.resources import Sex
 from courses.api.fields import Body, DayField, KeyField, MinuteField, MomentField, WeekdayField
 from courses.booking.models import Strength
+from courses.catalogue.models import GapUnit
 from courses.models import Procedure, Programme, Referral, Requirement
 
 
@@ -93,7 +94,7 @@ class LineBody(Body):
     frequency = serializers.CharField(max_length=32, required=False, allow_blank=True)
     gap_min = serializers.IntegerField(min_value=1, max_value=60, required=False)
     gap_max = serializers.IntegerField(min_value=1, max_value=60, required=False)
-    gap_unit = serializers.ChoiceField(["opening", "calendar"], required=False)
+    gap_unit = serializers.ChoiceField(GapUnit.choices, required=False)
     per_week = serializers.IntegerField(min_value=1, max_value=7, required=False)
     weekdays = serializers.ListField(child=WeekdayField(), max_length=7, required=False)
     weekdays_strength = serializers.ChoiceField(Strength.choices, required=False)

@@ -52,6 +52,7 @@ class ClassViews(Shelf):
 
 class AvailabilityViews(Verbs):
     required_permission = {"list": Permission.VIEW_CALENDAR}
+    queryset = Appointment.objects.none()  # what is free is no row
     serializer_class = serializers.AvailabilitySerializer
     pagination_class = None
 
