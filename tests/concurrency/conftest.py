@@ -44,7 +44,7 @@ def failures(outcomes: Sequence[Any]) -> list[BaseException]:
     return [error for error in raised if not isinstance(error, Conflict | Busy)]
 
 
-def one(sql: str, *params: object) -> Any:
+def one(sql: str, *params: Any) -> Any:
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
         return cursor.fetchone()[0]

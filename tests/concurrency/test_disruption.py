@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -48,7 +49,7 @@ def test_cancel_move_and_book_of_the_same_time_never_deadlock(desk: Desk) -> Non
         cancelled, moved, other = race(
             lambda pk=pks[0]: cancel_session(session=fully_loaded(pk), by=None, now=desk.now),
             lambda pk=pks[0], to=to: move_session(session=fully_loaded(pk), starts_at=to, by=None, now=desk.now),
-            lambda wanted=wanted: book_plan(plan=wanted, by=None, now=desk.now),
+            partial(book_plan, plan=wanted, by=None, now=desk.now),
         )
         assert failures([cancelled, moved, other]) == []
         # The move comes first or is too late; either way the cancellation has the last word.
@@ -82,7 +83,7 @@ def test_an_absence_recorded_while_its_time_is_booked_is_refused_or_noticed(desk
     for week in range(6):
         plan = propose_for_another(desk, sessions=2, start_from=factories.MONDAY + dt.timedelta(days=7 * week))
         date = annas_first(plan, desk)
-        booked, absence = race(lambda plan=plan: book_plan(plan=plan, by=None, now=desk.now), whole_day(desk, date))
+        booked, absence = race(partial(book_plan, plan=plan, by=None, now=desk.now), whole_day(desk, date))
         assert failures([booked]) == []
         assert isinstance(absence, Absence)
         sessions = Session.objects.filter(
@@ -114,7 +115,7 @@ def test_an_absence_racing_with_the_booking_of_a_hold_is_refused_or_noticed(desk
         plan = propose_for_another(desk, sessions=1, start_from=factories.MONDAY + dt.timedelta(days=7 * week))
         hold_plan(plan=plan, by=None, now=desk.now)
         date = annas_first(plan, desk)
-        booked, absence = race(lambda plan=plan: book_plan(plan=plan, by=None, now=desk.now), whole_day(desk, date))
+        booked, absence = race(partial(book_plan, plan=plan, by=None, now=desk.now), whole_day(desk, date))
         assert failures([booked]) == []
         assert isinstance(absence, Absence)
         session = Session.objects.get(pk=plan.items[0]["session"])

@@ -1,6 +1,7 @@
 """Without the guard two takers who look at the same moment both get the place; with it exactly one does."""
 
 import threading
+from functools import partial
 
 from django.db import IntegrityError, connection, transaction
 from psycopg.types.range import Range
@@ -35,7 +36,7 @@ def test_look_then_write_sells_a_place_twice_where_nothing_guards_it(transaction
                 )
 
     try:
-        assert race(lambda: take(1), lambda: take(2)) == [None, None]
+        assert race(partial(take, 1), partial(take, 2)) == [None, None]
         assert one(SAME_PLACE.format(table=COPY), room.pk, start, end) == 2
     finally:
         with connection.cursor() as cursor:
@@ -59,7 +60,7 @@ def test_the_guard_refuses_the_second_of_two_who_looked_at_the_same_moment(trans
                     appointment=appointment, resource_id=resource.pk, places=Range(1, 2), starts_at=start, ends_at=end
                 )
 
-    outcomes = race(*[lambda patient=patient: take(patient, room) for patient in patients])
+    outcomes = race(*[partial(take, patient, room) for patient in patients])
     (refused,) = [outcome for outcome in outcomes if outcome is not None]
     assert isinstance(refused, IntegrityError)
     refusal = refusal_of(refused)

@@ -3,6 +3,7 @@
 import datetime as dt
 import itertools
 from collections import defaultdict
+from functools import partial
 
 from django.db import transaction
 from hypothesis import given, settings
@@ -85,7 +86,7 @@ def test_patients_already_on_a_couch_stay_there(desk: Desk) -> None:
 def test_buyers_of_the_last_place_that_needs_recolouring_have_one_winner(desk: Desk) -> None:
     room, _others = blocked_room(desk)
     plans = [plan_for(desk, room, 0, 60) for _ in range(6)]
-    outcomes = race(*[lambda plan=plan: book_plan(plan=plan, by=None, now=desk.now) for plan in plans])
+    outcomes = race(*[partial(book_plan, plan=plan, by=None, now=desk.now) for plan in plans])
     assert sum(isinstance(outcome, Plan) for outcome in outcomes) == 1
     assert sum(isinstance(outcome, PlaceTaken) for outcome in outcomes) == 5
 

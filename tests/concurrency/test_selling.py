@@ -1,6 +1,7 @@
 """Many buyers of the same times and seats: each is sold once, and whoever loses gets another plan."""
 
 import datetime as dt
+from functools import partial
 
 from django.db import transaction
 
@@ -31,7 +32,7 @@ def times(plan: Plan) -> set[tuple[str, int]]:
 def test_sixteen_buyers_of_the_same_times_sell_them_once(desk: Desk) -> None:
     plans = [propose_for_another(desk) for _ in range(BUYERS)]
     assert all(times(plan) == times(plans[0]) for plan in plans)
-    outcomes = race(*[lambda plan=plan: book_plan(plan=plan, by=None, now=desk.now) for plan in plans])
+    outcomes = race(*[partial(book_plan, plan=plan, by=None, now=desk.now) for plan in plans])
     assert failures(outcomes) == []
     assert sum(isinstance(outcome, Plan) for outcome in outcomes) == 1
     for outcome in outcomes:
@@ -49,7 +50,7 @@ def test_those_who_lose_take_their_fresh_plans_until_everyone_is_booked(desk: De
     while open_plans:
         rounds += 1
         assert rounds <= 5, "in every round at least one buyer must win"
-        outcomes = race(*[lambda plan=plan: book_plan(plan=plan, by=None, now=desk.now) for plan in open_plans])
+        outcomes = race(*[partial(book_plan, plan=plan, by=None, now=desk.now) for plan in open_plans])
         assert failures(outcomes) == []
         lost = [outcome.details["fresh_plan"] for outcome in outcomes if isinstance(outcome, PlaceTaken)]
         again = [plan for plan, o in zip(open_plans, outcomes, strict=True) if isinstance(o, Busy)]
@@ -60,8 +61,8 @@ def test_those_who_lose_take_their_fresh_plans_until_everyone_is_booked(desk: De
 def test_one_plan_booked_by_two_requests_at_once_is_booked_once(desk: Desk) -> None:
     plan = propose_for_another(desk)
     twins = [Plan.objects.select_related("clinic", "patient").get(pk=plan.pk) for _ in range(2)]
-    outcomes = race(*[lambda twin=twin: book_plan(plan=twin, by=None, now=desk.now) for twin in twins])
-    assert sorted(type(outcome) for outcome in outcomes if isinstance(outcome, Exception)) == [Conflict]
+    outcomes = race(*[partial(book_plan, plan=twin, by=None, now=desk.now) for twin in twins])
+    assert [type(outcome) for outcome in outcomes if isinstance(outcome, Exception)] == [Conflict]
     assert Reservation.objects.filter(live=True, resource_id=plan.patient_id).count() == 2
 
 
@@ -74,9 +75,9 @@ def test_an_expired_hold_its_own_booking_another_buyer_and_the_sweeper_agree_on_
         rival = propose_for_another(desk, now=later, start_from=start)
         assert times(rival) == times(held)
         own, other, swept = race(
-            lambda held=held: book_plan(plan=held, by=None, now=later),
-            lambda rival=rival: book_plan(plan=rival, by=None, now=later),
-            lambda: release_expired_holds(now=later),
+            partial(book_plan, plan=held, by=None, now=later),
+            partial(book_plan, plan=rival, by=None, now=later),
+            partial(release_expired_holds, now=later),
         )
         assert failures([own, other, swept]) == []
         assert not (isinstance(own, Plan) and isinstance(other, Plan))
@@ -90,7 +91,7 @@ def test_an_expired_hold_its_own_booking_another_buyer_and_the_sweeper_agree_on_
 def test_a_hold_and_a_booking_of_the_same_times_have_one_winner(desk: Desk) -> None:
     first, second = propose_for_another(desk), propose_for_another(desk)
     outcomes = race(
-        lambda: hold_plan(plan=first, by=None, now=desk.now), lambda: book_plan(plan=second, by=None, now=desk.now)
+        partial(hold_plan, plan=first, by=None, now=desk.now), partial(book_plan, plan=second, by=None, now=desk.now)
     )
     assert failures(outcomes) == []
     assert sum(isinstance(outcome, Plan) for outcome in outcomes) == 1
@@ -114,8 +115,8 @@ def test_thirty_takers_of_eight_seats_fill_exactly_eight(desk: Desk) -> None:
         plan = propose_plan(courses=[course], by=desk.reception, now=desk.now)
         assert [item["meeting"] for item in plan.items] == [meeting.pk]
         plans.append(Plan.objects.select_related("clinic", "patient").get(pk=plan.pk))
-    outcomes = race(*[lambda plan=plan: book_plan(plan=plan, by=None, now=desk.now) for plan in plans])
+    outcomes = race(*[partial(book_plan, plan=plan, by=None, now=desk.now) for plan in plans])
     assert failures(outcomes) == []
-    sold = list(Session.objects.filter(appointment_id=meeting.pk).values_list("seat", flat=True))
-    assert sorted(sold) == list(range(1, 9))
+    sold = Session.objects.filter(appointment_id=meeting.pk).order_by("seat").values_list("seat", flat=True)
+    assert list(sold) == list(range(1, 9))
     assert sum(isinstance(outcome, Plan) for outcome in outcomes) == 8
