@@ -31,19 +31,21 @@ def contend(share: ServiceShare, barrier: Any, made: Made) -> Counter[str]:
     connection.ensure_connection()
     for number in range(share.rounds):
         is_last = number == share.rounds - 1
-        won = []
-        for index, plan in enumerate(mine):
+        won: set[int] = set()
+        for first in range(0, len(mine), TOGETHER):
             # Only the first and the last round begin together: else some still cancel while others book already.
-            if index % TOGETHER == 0 and (index or number == 0 or is_last):
+            if first or number == 0 or is_last:
                 barrier.wait()
-            outcome = _attempt(plan)
-            found[outcome] += 1
-            if outcome == "booked":
-                won.append(index)
-            if index % TOGETHER == TOGETHER - 1:
-                made(TOGETHER)
-        made(len(mine) % TOGETHER)
-        for index in () if is_last else won:
+            group = range(first, min(first + TOGETHER, len(mine)))
+            for index in [index for _pass in range(share.passes) for index in group]:
+                if index in won:
+                    continue
+                outcome = _attempt(mine[index])
+                found[outcome] += 1
+                if outcome == "booked":
+                    won.add(index)
+            made(len(group) * share.passes)
+        for index in () if is_last else sorted(won):
             again = _give_back(mine[index], found)
             if again is not None:
                 mine[index] = again

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ServiceShare:
-    """Plans, one for each place in the same order for all; each round but the last gives back what was won."""
+    """Plans, one for each place in the same order for all. In each round whoever did not get a place asks for it
+    `passes` times; each round but the last gives back what was won."""
 
     plans: tuple[int, ...]
     rounds: int
+    passes: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,8 +52,8 @@ def lock_sessions(pks: Collection[int], *, courses: Collection[int] | None = Non
     Two statements on purpose: rows joined to a locked one are as old as the statement that waited for the lock.
     `courses` saves finding them again where the caller knows them.
     """
-    of = Course.objects.filter(pk__in=courses) if courses is not None else Course.objects.filter(sessions__in=pks)
-    list(Course.objects.filter(pk__in=of.values("pk")).order_by("pk").select_for_update(no_key=True).values_list("pk"))
+    wanted = courses if courses is not None else Session.objects.filter(pk__in=pks).values("course")
+    list(Course.objects.filter(pk__in=wanted).order_by("pk").select_for_update(no_key=True).values_list("pk"))
     rows = (
         Session.objects.filter(pk__in=pks)
         .select_related("course__procedure", "course__programme__referral", "appointment")
