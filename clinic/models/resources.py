@@ -78,7 +78,7 @@ class Resource(models.Model):
         return f"{self.kind} {self.pk}"
 
 
-def _resource() -> models.OneToOneField:
+def _resource() -> "models.OneToOneField[Resource, Resource]":
     return models.OneToOneField(Resource, on_delete=models.PROTECT, primary_key=True, related_name="%(class)s")
 
 

@@ -52,8 +52,11 @@ def lock_sessions(pks: Collection[int], *, courses: Collection[int] | None = Non
     Two statements on purpose: rows joined to a locked one are as old as the statement that waited for the lock.
     `courses` saves finding them again where the caller knows them.
     """
-    wanted = courses if courses is not None else Session.objects.filter(pk__in=pks).values("course")
-    list(Course.objects.filter(pk__in=wanted).order_by("pk").select_for_update(no_key=True).values_list("pk"))
+    if courses is None:
+        of = Course.objects.filter(pk__in=Session.objects.filter(pk__in=pks).values("course"))
+    else:
+        of = Course.objects.filter(pk__in=courses)
+    list(of.order_by("pk").select_for_update(no_key=True).values_list("pk"))
     rows = (
         Session.objects.filter(pk__in=pks)
         .select_related("course__procedure", "course__programme__referral", "appointment")
@@ -178,21 +181,20 @@ def settle_replacing(sessions: Collection[Session], *, now: dt.datetime) -> None
 def _choose_seats(placements: Sequence[Placement]) -> dict[int, int]:
     if not placements:
         return {}
-    meetings = {p.meeting for p in placements}
-    taken: dict[int, set[int]] = {pk: set() for pk in meetings if pk is not None}
-    rows = Session.objects.filter(appointment_id__in=meetings, status__in=PLACED)
-    for meeting, seat in rows.values_list("appointment_id", "seat"):
-        taken[meeting].add(seat)
+    taken: dict[int, set[int]] = {p.meeting: set() for p in placements if p.meeting is not None}
+    rows = Session.objects.filter(appointment_id__in=taken, status__in=PLACED)
+    for session in rows.only("appointment_id", "seat"):
+        if session.appointment_id is not None and session.seat is not None:
+            taken[session.appointment_id].add(session.seat)
     held = ClassMeeting.objects.exclude(falls_out()).filter(appointment__in=taken, appointment__live=True)
     capacity = dict(held.values_list("appointment_id", "appointment__seats"))
     seats: dict[int, int] = {}
     for placement in placements:
-        meeting = placement.meeting
-        if meeting is None:
+        if placement.meeting is None:
             continue
-        used = taken[meeting]
-        most = capacity.get(meeting) or 0
-        seat = next((seat for seat in range(1, most + 1) if seat not in used), None)
+        used = taken[placement.meeting]
+        most = capacity.get(placement.meeting) or 0
+        seat = next((number for number in range(1, most + 1) if number not in used), None)
         if seat is None:
             raise PlaceTaken(details={"taken": [placement.session.pk]})
         used.add(seat)
