@@ -14,7 +14,7 @@ from email.utils import parseaddr
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from clinic.models import Clinic, Patient
 from notifications import schedules
@@ -66,6 +66,17 @@ def announce_visits(
 def withdraw_reminders(*, uids: Iterable[str], reason: str, now: datetime) -> int:
     """Withdraw the unsent reminders of these visits (confirmed, arrived). Returns how many there were."""
     return _withdraw(Message.objects.filter(subject__in=list(uids), kind=Kind.REMINDER), reason)
+
+
+def restore_reminders(*, uids: Iterable[str], reason: str, now: datetime) -> int:
+    """Let the reminders of these visits that were withdrawn for `reason` go after all, where they are still to come.
+
+    Returns how many there were.
+    """
+    withdrawn = Message.objects.filter(
+        subject__in=list(uids), kind=Kind.REMINDER, status=Status.WITHDRAWN, reason=reason, due_at__gt=now
+    )
+    return withdrawn.update(status=Status.PENDING, reason="", next_attempt_at=F("due_at"))
 
 
 def withdraw(*, subjects: Iterable[str], reason: str, now: datetime) -> int:

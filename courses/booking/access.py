@@ -1,13 +1,15 @@
 """Fetch and permission in one: what a user may not know of is not found."""
 
+from collections.abc import Collection
 from typing import TypeVar
 
-from django.db.models import Model, QuerySet
+from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 
 from clinic.errors import NotAllowed, NotFound
-from clinic.models import Clinic, Patient, User
+from clinic.models import Clinic, Patient, Shift, Task, Therapist, User
 from clinic.permissions import Permission
 from courses.booking.models import Course, Plan, Session, Visit
+from courses.catalogue.models import Qualification
 
 Row = TypeVar("Row", bound=Model)
 
@@ -70,3 +72,22 @@ def visit_for(user: User, permission: Permission, pk: object) -> Visit:
 
 def plan_for(user: User, permission: Permission, pk: object) -> Plan:
     return _in_clinic(user, permission, Plan.objects.select_related("clinic", "patient"), pk)
+
+
+def task_for(user: User, permission: Permission, pk: object) -> Task:
+    return _in_clinic(user, permission, Task.objects.select_related("clinic"), pk)
+
+
+def therapist_for(user: User, permission: Permission, pk: object) -> Therapist:
+    """Therapists work in clinics by their hours and qualifications; the permission must be held in one of those."""
+    therapist = _one(Therapist.objects.filter(works_in(user.clinic_ids())), pk)
+    if not Therapist.objects.filter(works_in(user.clinic_ids(permission)), pk=therapist.pk).exists():
+        raise NotAllowed()
+    return therapist
+
+
+def works_in(clinic_ids: Collection[int], path: str = "pk") -> Q:
+    """Therapists who have, or had, shifts or qualifications in one of the clinics."""
+    shifts = Shift.objects.filter(therapist=OuterRef(path), clinic__in=clinic_ids)
+    skills = Qualification.objects.filter(therapist=OuterRef(path), procedure__clinic__in=clinic_ids)
+    return Q(Exists(shifts)) | Q(Exists(skills))

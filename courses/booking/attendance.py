@@ -8,12 +8,17 @@ from django.utils.translation import gettext_lazy as _
 from clinic.errors import Conflict
 from clinic.locking import writing
 from clinic.models import User
+from courses.booking.disruption import mark_uncovered
 from courses.booking.lifecycle import end_sessions
 from courses.booking.models import Course, Session, Visit
 from courses.booking.placing import lock_for, lock_sessions, settle_replacing
 from courses.booking.texts import required_text
 from courses.booking.transitions import DONE, LIVE, PLANNED, Status, may_become
-from notifications.outbox import withdraw_reminders
+from notifications.outbox import restore_reminders, withdraw_reminders
+
+# Why reminders are withdrawn when the patient is here.
+_ARRIVED = "arrived"
+_PRESENT = DONE | {Status.ARRIVED, Status.IN_TREATMENT, Status.NOT_TREATED}
 
 
 def confirm_session(*, session: Session, by: User | None, now: dt.datetime) -> Session:
@@ -32,6 +37,29 @@ def arrive_visit(*, visit: Visit, by: User | None, now: dt.datetime) -> list[Ses
     if not pks:
         raise Conflict(_("Nobody is left to check in on this visit."), code="nothing_to_check_in")
     return _become(pks, Status.ARRIVED, now=now, arrived_at=now)
+
+
+def undo_arrival(*, visit: Visit, by: User | None, now: dt.datetime) -> list[Session]:
+    """Take back the check-in of a visit: its sessions that have not begun are planned again, and what their arrival
+    settled waits once more. Raises Conflict when there is none.
+    """
+    pks = list(visit.sessions.filter(status=Status.ARRIVED).order_by("pk").values_list("pk", flat=True))
+    if not pks:
+        raise Conflict(_("Nobody is checked in on this visit who has not begun."), code="nothing_to_undo")
+    with writing():
+        sessions = list(lock_sessions(pks).values())
+        for session in sessions:
+            _require(session, Status.BOOKED)
+            session.status, session.arrived_at = Status.BOOKED, None
+            session.version += 1
+        # An absence recorded meanwhile either sees these sessions planned or is seen here.
+        lock_for([], freeing=sessions)
+        Session.objects.bulk_update(sessions, ["status", "version", "arrived_at"])
+        mark_uncovered(sessions, now=now)
+        if not visit.sessions.filter(status__in=_PRESENT).exists():
+            Visit.objects.filter(pk=visit.pk).update(arrived_at=None)
+            restore_reminders(uids=[visit.uid], reason=_ARRIVED, now=now)
+    return sessions
 
 
 def start_session(*, session: Session, by: User | None, now: dt.datetime) -> Session:
@@ -93,7 +121,7 @@ def _note_presence(sessions: Sequence[Session], *, now: dt.datetime) -> None:
         session.to_replace = False
     settle_replacing(sessions, now=now)
     visits = Visit.objects.filter(pk__in={session.visit_id for session in sessions})
-    withdraw_reminders(uids=visits.values_list("uid", flat=True), reason="arrived", now=now)
+    withdraw_reminders(uids=visits.values_list("uid", flat=True), reason=_ARRIVED, now=now)
 
 
 def _finish_courses(courses: dict[int, Course]) -> None:

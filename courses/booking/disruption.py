@@ -1,8 +1,9 @@
 """A therapist is away: recorded at once, and the sessions it covers are marked to re-place."""
 
 import datetime as dt
+from collections.abc import Collection
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from clinic.errors import Invalid
@@ -11,6 +12,9 @@ from clinic.models import Absence, Appointment, Clinic, Reservation, Task, Thera
 from courses.booking.models import Course, Session
 from courses.booking.texts import short_text
 from courses.booking.transitions import PLANNED, Status
+
+# A session that starts sooner must be seen to at once.
+URGENT = dt.timedelta(hours=4)
 
 
 def record_absence(
@@ -48,10 +52,43 @@ def record_absence(
             therapist=therapist, kind=kind, starts_at=starts_at, ends_at=ends_at, note=note
         )
         sessions = list(affected.select_related("course__clinic", "course__patient", "appointment"))
-        Session.objects.filter(pk__in=[s.pk for s in sessions]).update(to_replace=True)
-        tasks = [_task(session, now=now) for session in sessions if session.status in PLANNED]
-        Task.objects.bulk_create(tasks, ignore_conflicts=True)
+        _mark(sessions, now=now)
     return absence
+
+
+def mark_uncovered(sessions: Collection[Session], *, now: dt.datetime) -> None:
+    """Mark to re-place those of these sessions, planned again, whose therapist is away by now."""
+    away = Absence.objects.filter(
+        Q(ends_at=None) | Q(ends_at__gt=OuterRef("starts_at")),
+        therapist=OuterRef("resource_id"),
+        starts_at__lt=OuterRef("ends_at"),
+    )
+    uncovered = Reservation.objects.filter(
+        Exists(away), live=True, appointment__in={session.appointment_id for session in sessions}
+    )
+    appointments = set(uncovered.values_list("appointment_id", flat=True))
+    _mark([session for session in sessions if session.appointment_id in appointments], now=now)
+
+
+def sessions_to_replace(*, absence: Absence, clinic_ids: Collection[int], now: dt.datetime) -> QuerySet[Session]:
+    """What an absence leaves to be placed elsewhere in these clinics, by time: booked, not over, with their patients'
+    phones.
+    """
+    covered = _covered(absence.therapist, absence.starts_at, absence.ends_at, now=now)
+    return (
+        Session.objects.filter(
+            appointment__in=covered.values("appointment"), status__in=PLANNED, course__clinic__in=clinic_ids
+        )
+        .select_related("course__clinic", "course__patient", "course__procedure", "appointment")
+        .prefetch_related("course__patient__phones")
+        .order_by("appointment__starts_at", "pk")
+    )
+
+
+def _mark(sessions: Collection[Session], *, now: dt.datetime) -> None:
+    Session.objects.filter(pk__in=[s.pk for s in sessions]).update(to_replace=True)
+    tasks = [_task(session, now=now) for session in sessions if session.status in PLANNED]
+    Task.objects.bulk_create(tasks, ignore_conflicts=True)
 
 
 def _covered(
@@ -73,5 +110,5 @@ def _task(session: Session, *, now: dt.datetime) -> Task:
         patient=session.course.patient,
         subject=f"session:{session.pk}",
         due_at=starts_at,
-        urgent=starts_at - now < dt.timedelta(hours=4),
+        urgent=starts_at - now < URGENT,
     )

@@ -2,19 +2,19 @@
 
 from typing import Any
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from clinic.errors import Invalid
-from clinic.models import Absence, Clinic, Equipment, Room, Shift, Therapist
+from clinic.models import Absence, Clinic, Equipment, Room, Therapist
 from clinic.permissions import Permission
 from courses.api import filters
 from courses.api.serializers import clinics as serializers
 from courses.api.viewsets import Shelf
 from courses.booking import disruption
-from courses.models import Qualification
+from courses.booking.access import works_in
 
 _LOOK = {"list": Permission.VIEW_CALENDAR, "retrieve": Permission.VIEW_CALENDAR}
 
@@ -24,13 +24,6 @@ class ClinicViews(Shelf):
     serializer_class = serializers.ClinicSerializer
     required_permission = _LOOK
     clinic_field = "pk"
-
-
-def works_in(clinic_ids: list[int], path: str = "pk") -> Q:
-    """Therapists who have, or had, shifts or qualifications in one of the clinics."""
-    shifts = Shift.objects.filter(therapist=OuterRef(path), clinic__in=clinic_ids)
-    skills = Qualification.objects.filter(therapist=OuterRef(path), procedure__clinic__in=clinic_ids)
-    return Q(Exists(shifts)) | Q(Exists(skills))
 
 
 class TherapistViews(Shelf):
