@@ -42,7 +42,7 @@ _FILTERS = {
 
 def day_text(day: dt.date) -> str:
     """“Tue 24 Nov 2026” in the active language."""
-    return capfirst(formats.date_format(day, _("D j M Y")))
+    return formats.date_format(day, _("D j M Y"))
 
 
 def moment_text(moment: dt.datetime) -> str:

@@ -10,7 +10,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from clinic.errors import Conflict, Invalid, NotFound, PlaceTaken
+from clinic.errors import Conflict, Invalid, NotAllowed, NotFound, PlaceTaken
 from clinic.models import Clinic, Therapist
 from clinic.permissions import Permission
 from courses.booking import sentences
@@ -124,6 +124,8 @@ def plan_again(request: PageRequest, pk: int) -> HttpResponse:
         concessions = (one.explanation or {}).get("concessions", [])
         if not chosen.isdecimal() or int(chosen) >= len(concessions):
             raise NotFound
+        if concessions[int(chosen)]["wishes"] is None:
+            raise NotAllowed(_("Only a doctor may change this. Ask the doctor for other terms."))
         wishes = merge_wishes(wishes, concessions[int(chosen)]["wishes"])
     profile = request.POST.get("profile", "") or one.profile
     not_before = one.request.get("not_before")

@@ -49,8 +49,11 @@ class Month:
 
 @dataclass(slots=True)
 class Concession:
+    """A change that would open a plan. Fewer sessions or rules between procedures are a doctor's to change."""
+
     index: int
     sentence: str
+    is_receptions: bool
 
 
 def read_lines(plan: Plan, items: Iterable[dict[str, Any]] | None = None) -> list[Line]:
@@ -122,7 +125,10 @@ def quality_text(plan: Plan) -> str:
 
 def concessions_of(plan: Plan) -> list[Concession]:
     found = (plan.explanation or {}).get("concessions", [])
-    return [Concession(index, sentences.concession_sentence(plan, one)) for index, one in enumerate(found)]
+    return [
+        Concession(index, sentences.concession_sentence(plan, one), one["wishes"] is not None)
+        for index, one in enumerate(found)
+    ]
 
 
 def summary_of(lines: list[Line]) -> dict[str, Any]:

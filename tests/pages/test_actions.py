@@ -102,6 +102,17 @@ def test_the_impossible_is_explained_and_a_press_opens_it(client: Client, scene:
     assert client.post(f"/plans/{plan.pk}/again/", {"concession": "99"}).status_code == 404
 
 
+def test_what_only_a_doctor_may_change_is_said_but_not_offered(client: Client, scene: Scene) -> None:
+    plan = _plan(client, scene, window_from="20:30", window_strength="must")
+    offered = plan.explanation["concessions"]
+    offered.append({**offered[0], "wishes": None})
+    plan.save()
+    text = client.get(f"/plans/{plan.pk}/").content.decode()
+    assert "doctor only" in text
+    refused = client.post(f"/plans/{plan.pk}/again/", {"concession": str(len(offered) - 1)})
+    assert refused.status_code == 403
+
+
 def test_without_consent_nothing_is_opened(client: Client, scene: Scene) -> None:
     Patient.objects.filter(pk=scene.patient.pk).update(consent_data=False)
     before = Course.objects.count()
@@ -203,6 +214,31 @@ def test_the_whole_visit_arrives_in_one_press(client: Client, scene: Scene) -> N
     again = client.post(f"/visits/{scene.session.visit_id}/arrive/")
     assert again.status_code == 409
     assert "Nobody is left to check in" in again.content.decode()
+
+
+def test_a_check_in_is_taken_back(client: Client, scene: Scene) -> None:
+    undo = f"/visits/{scene.session.visit_id}/undo/"
+    assert undo not in client.get("/").content.decode()
+    client.post(f"/visits/{scene.session.visit_id}/arrive/")
+    for url in ("/", f"/visits/{scene.session.visit_id}/"):
+        assert undo in client.get(url).content.decode(), url
+    answer = client.post(undo, {"next": "/"}, follow=True)
+    assert "Check-in taken back." in answer.content.decode()
+    assert Session.objects.get(pk=scene.session.pk).status == "booked"
+    assert client.post(undo).status_code == 409
+
+
+def test_a_task_is_done_in_one_press(client: Client, scene: Scene) -> None:
+    task = scene.clinic.tasks.get()
+    answer = client.post(f"/tasks/{task.pk}/done/", follow=True).content.decode()
+    assert "Task done." in answer
+    assert "Ring the plumber" not in answer
+    task.refresh_from_db()
+    assert task.done_by == scene.users["reception"]
+    again = client.post(f"/tasks/{task.pk}/done/")
+    assert again.status_code == 409
+    assert "This task is done already." in again.content.decode()
+    assert scene.client("stranger").post(f"/tasks/{task.pk}/done/").status_code == 404
 
 
 def test_a_reason_is_asked_for_where_one_is_needed(scene: Scene) -> None:
