@@ -53,6 +53,18 @@ def local_moment(clinic: Clinic, day: dt.date, slot: int) -> dt.datetime:
     return moment
 
 
+@lru_cache(maxsize=1024)
+def skipped_slots(zone: str, date: dt.date) -> int:
+    """Mask of the slots of a day that its clocks skip: times that do not exist."""
+    tz = zoneinfo.ZoneInfo(zone)
+    begins = dt.datetime.combine(date, dt.time(), tzinfo=tz)
+    if _offset(tz, begins) >= _offset(tz, begins + dt.timedelta(days=1)):
+        return 0
+    walls = [dt.datetime.combine(date, time_of(slot)) for slot in range(SLOTS_PER_DAY)]
+    exist = [w.replace(tzinfo=tz).astimezone(dt.UTC).astimezone(tz).replace(tzinfo=None) == w for w in walls]
+    return sum(1 << slot for slot, exists in enumerate(exist) if not exists)
+
+
 @dataclass(frozen=True, slots=True)
 class Days:
     """The local days a problem speaks of, with what the clinic's calendar says of each."""
@@ -60,7 +72,7 @@ class Days:
     clinic: Clinic
     first: dt.date
     weekdays: tuple[int, ...]  # ISO weekday whose hours apply; 0 = closed
-    open_masks: Masks  # whole days, cut where the day is shortened; 0 when closed
+    open_masks: Masks  # whole days but for what is shortened or skipped by clocks; 0 when closed
 
     @property
     def count(self) -> int:
@@ -104,7 +116,7 @@ def read_days(clinic: Clinic, first: dt.date, last: dt.date) -> Days:
         elif day is not None and day.closes_at is not None and weekday:
             mask = span_mask(0, slot_of(day.closes_at))
         weekdays.append(weekday)
-        masks.append(mask)
+        masks.append(mask & ~skipped_slots(clinic.zone, date))
     return Days(clinic=clinic, first=first, weekdays=tuple(weekdays), open_masks=tuple(masks))
 
 

@@ -12,6 +12,7 @@ from clinic.models import Clinic, Patient, User
 from courses.booking.models import Course, Plan, Session
 from courses.booking.placing import free_sessions, lock_for, lock_sessions, settle_replacing
 from courses.booking.proposals import propose_plan
+from courses.booking.texts import require_valid_fields
 from courses.booking.transitions import PLANNED, Status
 from courses.booking.visits import regroup_and_tell
 from courses.catalogue.models import Procedure
@@ -88,11 +89,16 @@ def new_course(
         sessions_total=sessions_total,
         **values,
     )
+    require_valid_fields(course)
     gap_min, gap_max = course.gap_min, course.gap_max
+    if gap_min is not None and gap_min < 1:
+        raise Invalid(details={"gap_min": [_("The shortest gap is one day.")]})
     if gap_min is not None and gap_max is not None and gap_min > gap_max:
         raise Invalid(details={"gap_max": [_("The longest gap must not be shorter than the shortest.")]})
     if course.window_from and course.window_until and course.window_from >= course.window_until:
         raise Invalid(details={"window_until": [_("The end must be after the start.")]})
+    if course.done_before > sessions_total:
+        raise Invalid(details={"done_before": [_("More sessions cannot have been given than there are.")]})
     return course
 
 

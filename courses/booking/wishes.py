@@ -147,7 +147,7 @@ def _weekdays(value: Any) -> tuple[int, ...]:
 
 
 def _word(value: Any) -> str:
-    if not isinstance(value, str) or len(value) > 8:
+    if not isinstance(value, str) or len(value) > 8 or "\0" in value:
         raise ValueError(value)
     return value
 

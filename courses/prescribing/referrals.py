@@ -12,6 +12,7 @@ from clinic.models import Clinic, Patient, User
 from clinic.permissions import Permission
 from courses.booking.lifecycle import new_course, new_sessions
 from courses.booking.models import Course, Session
+from courses.booking.texts import require_valid_fields
 from courses.prescribing.models import Programme, Referral
 
 # A prescription is for a first visit within a month, as in the Polish public scheme (domain.md §2, WEAK); a clinic's
@@ -42,8 +43,12 @@ def create_referral(
         errors["finish_by"] = [_("The finish must not be before the start.")]
     if not lines:
         errors["lines"] = [_("Prescribe at least one procedure.")]
+    referral = Referral(clinic=clinic, patient=patient, **fields)
+    try:
+        require_valid_fields(referral)
+    except Invalid as error:
+        errors |= error.details
     with writing():
-        referral = Referral(clinic=clinic, patient=patient, **fields)
         programme = Programme(
             clinic=clinic, patient=patient, referral=referral, combine_visits=fields.get("combine_visits", False)
         )

@@ -18,12 +18,13 @@ from courses.booking.bookings import book_plan
 from courses.booking.cancelling import cancel_session
 from courses.booking.disruption import record_absence
 from courses.booking.holds import hold_plan, release_hold
-from courses.booking.lifecycle import pause_course, pin_session, replan_course, resume_course
+from courses.booking.lifecycle import open_course, pause_course, pin_session, replan_course, resume_course
 from courses.booking.models import Course, Plan, Session, Visit
 from courses.booking.moves import free_starts
 from courses.booking.proposals import propose_plan
 from courses.booking.transitions import LIVE, Status
 from courses.groups.models import ClassMeeting
+from courses.prescribing.referrals import create_referral
 from notifications.models import Message
 from tests import factories
 from tests.booking.conftest import Desk, equip
@@ -326,6 +327,35 @@ def test_a_reason_too_long_or_unwritable_is_refused(desk: Desk) -> None:
             move(desk, session, at("07:00", day=1), override_reason=reason)
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("area", "x" * 101),
+        ("side", "le\0ft"),
+        ("gap_min", 0),
+        ("gap_max", 2**40),
+        ("weekdays_strength", "perhaps"),
+        ("done_before", 9),
+    ],
+)
+def test_a_course_with_a_value_that_no_column_holds_is_refused(desk: Desk, field: str, value: object) -> None:
+    line = {"procedure": desk.massage, "sessions_total": 5, field: value}
+    with pytest.raises(Invalid) as refused:
+        open_course(patient=desk.patient, clinic=desk.clinic, by=desk.reception, now=desk.now, **line)
+    assert set(refused.value.details) == {field}
+    with pytest.raises(Invalid) as refused:
+        create_referral(
+            clinic=desk.clinic, patient=desk.patient, by=desk.reception, now=desk.now, lines=[line], icd10="M54.5" * 9
+        )
+    assert set(refused.value.details) == {"icd10", f"lines.1.{field}"}
+    assert not Course.objects.exists()
+
+
+def test_a_wish_that_cannot_be_stored_is_refused(desk: Desk) -> None:
+    with pytest.raises(Invalid):
+        propose(desk, desk.course(), wishes={"therapist_language": "p\0l"})
+
+
 def test_a_named_room_gets_its_device(desk: Desk) -> None:
     laser = factories.ProcedureFactory(clinic=desk.clinic, code="LASER")
     equip(desk.clinic, laser, desk.anna, room_type="physio")
@@ -411,3 +441,27 @@ def test_an_expired_hold_of_a_seat_is_a_free_seat(desk: Desk) -> None:
     plan = propose_plan(courses=[other], by=desk.reception, now=later)
     book_plan(plan=plan, by=desk.reception, now=later)
     assert other.sessions.filter(status=Status.BOOKED).count() == 3
+
+
+# --- Clocks ---------------------------------------------------------------------------------------------------------
+
+
+def test_no_session_starts_in_the_hour_that_clocks_skip(desk: Desk) -> None:
+    desk.clinic.opening_weekdays = [1, 2, 3, 4, 5, 6, 7]
+    desk.clinic.save()
+    heat = factories.ProcedureFactory(clinic=desk.clinic, code="HEAT")
+    factories.RequirementFactory(procedure=heat, role="room", type_code="massage")
+    course = factories.CourseFactory(
+        clinic=desk.clinic, procedure=heat, patient=desk.patient, sessions_total=1, sessions=True
+    )
+    sunday = dt.date(2031, 3, 30)
+    session = reread(course)[0]
+    starts = [
+        start.starts_at.astimezone(desk.clinic.tz)
+        for start in free_starts(session=session, first_day=sunday, days=1, now=desk.now)
+    ]
+    assert dt.datetime(2031, 3, 30, 3, 0, tzinfo=desk.clinic.tz) in starts
+    assert not any(start.hour == 2 for start in starts)
+    night = {"window_from": "01:40", "window_until": "03:10", "window_strength": "must"}
+    plan = propose(desk, course, wishes=night | {"start_from": f"{sunday}", "finish_by": f"{sunday}"})
+    assert plan.status == Plan.Status.IMPOSSIBLE
