@@ -6,7 +6,7 @@ from typing import TypeVar
 from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 
 from clinic.errors import NotAllowed, NotFound
-from clinic.models import Clinic, Patient, Shift, Task, Therapist, User
+from clinic.models import Absence, Clinic, Patient, Shift, Task, Therapist, User
 from clinic.permissions import Permission
 from courses.booking.models import Course, Plan, Session, Visit
 from courses.catalogue.models import Qualification
@@ -84,6 +84,14 @@ def therapist_for(user: User, permission: Permission, pk: object) -> Therapist:
     if not Therapist.objects.filter(works_in(user.clinic_ids(permission)), pk=therapist.pk).exists():
         raise NotAllowed()
     return therapist
+
+
+def absence_for(user: User, permission: Permission, pk: object) -> Absence:
+    """As `therapist_for`."""
+    rows = Absence.objects.select_related("therapist")
+    absence = _one(rows.filter(works_in(user.clinic_ids(), "therapist")), pk)
+    therapist_for(user, permission, absence.therapist_id)
+    return absence
 
 
 def works_in(clinic_ids: Collection[int], path: str = "pk") -> Q:

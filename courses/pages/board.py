@@ -48,6 +48,7 @@ def board(request: PageRequest) -> HttpResponse:
     context |= {
         "zoom": zoom,
         "zooms": [{"step": step, "sign": _SIGNS[step], "url": f"{here}&zoom={step}"} for step in steps],
+        "may_record_absence": request.user.may(Permission.RECORD_ABSENCE, request.clinic),
         "looks": LOOKS.values(),
     }
     if not request.htmx:  # type: ignore[attr-defined]

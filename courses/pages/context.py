@@ -47,6 +47,7 @@ def _menu(request: HttpRequest) -> list[MenuItem]:
         (_("Desk"), "desk", Permission.VIEW_CALENDAR),
         (_("Board"), "board", Permission.VIEW_CALENDAR),
         (_("Patients"), "patients", Permission.VIEW_PATIENTS),
+        (_("Calls"), "calls", Permission.SEE_MESSAGES),
     ]
     if settings.MAIL_SINK_DIRECTORY:
         entries.append((_("Mails"), "mails", Permission.SEE_MESSAGES))

@@ -40,6 +40,7 @@ class Column:
     lanes: int
     blocks: list[Block]
     cards: list[Card]
+    therapist_id: int | None = None
 
     @property
     def items(self) -> list[tuple[str, SafeString]]:
@@ -103,7 +104,9 @@ def read_board(clinic: Clinic, date: dt.date, *, by: str, now: dt.datetime) -> B
         ]
         blocks, note = _blocks(frame, crew.works.get(pk, 0), away)
         cards_here = by_column.pop(pk, [])
-        columns.append(_column(frame, cards_here, key=f"{by[0]}{pk}", name=name, note=note, blocks=blocks))
+        column = _column(frame, cards_here, key=f"{by[0]}{pk}", name=name, note=note, blocks=blocks)
+        column.therapist_id = pk if by == BY_THERAPIST else None
+        columns.append(column)
     if left := sorted((card for group in by_column.values() for card in group), key=lambda card: card.starts_at):
         columns.append(_column(frame, left, key="rest", name=crew.rest, note="", blocks=[]))
     return Board(

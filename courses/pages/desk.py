@@ -47,7 +47,9 @@ def desk(request: PageRequest) -> HttpResponse:
         "to_plan": to_plan,
         "unfinished": unfinished,
         "visits": visits,
+        "may_undo": {v.pk for v in visits if any(s.status == Status.ARRIVED for s in v.sessions.all())},
         "may_book": request.user.may(Permission.BOOK, clinic),
+        "may_call": request.user.may(Permission.SEE_MESSAGES, clinic),
         "may_check_in": request.user.may(Permission.CHECK_IN, clinic),
     }
     if request.user.may(Permission.SEE_TASKS, clinic):

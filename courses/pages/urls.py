@@ -3,7 +3,9 @@
 from django.urls import path, re_path
 
 from courses.pages import (
+    absences,
     board,
+    calls,
     courses,
     desk,
     mails,
@@ -14,10 +16,12 @@ from courses.pages import (
     preferences,
     sessions,
     signing_in,
+    tasks,
     visits,
 )
 
 _VERB = "|".join(sessions.VERBS)
+_OUTCOME = "|".join(calls.OUTCOMES)
 
 urlpatterns = [
     path("", desk.desk, name="desk"),
@@ -53,6 +57,12 @@ urlpatterns = [
     path("visits/<int:pk>/", visits.visit, name="visit"),
     path("visits/<int:pk>/arrive/", visits.visit_arrive, name="visit-arrive"),
     path("visits/<int:pk>/cancel/", visits.visit_cancel, name="visit-cancel"),
+    path("visits/<int:pk>/undo/", visits.visit_undo, name="visit-undo"),
+    path("tasks/<int:pk>/done/", tasks.task_done, name="task-done"),
+    path("calls/", calls.calls, name="calls"),
+    re_path(rf"^calls/(?P<outcome>{_OUTCOME})/$", calls.calls_answer, name="calls-answer"),
+    path("therapists/<int:pk>/absences/new/", absences.absence_new, name="absence-new"),
+    path("absences/<int:pk>/", absences.absence, name="absence"),
     path("classes/<int:pk>/", meetings.meeting, name="meeting"),
     path("mails/", mails.mails, name="mails"),
     path("mails/<int:number>/", mails.mail, name="mail"),

@@ -9,7 +9,7 @@ from django.utils.translation import ngettext
 
 from clinic.permissions import Permission
 from courses.booking.access import visit_for
-from courses.booking.attendance import arrive_visit
+from courses.booking.attendance import arrive_visit, undo_arrival
 from courses.booking.cancelling import cancel_visit
 from courses.booking.models import Visit
 from courses.booking.transitions import PLACED, Status, may_become
@@ -37,6 +37,8 @@ def _context(request: PageRequest, one: Visit) -> dict[str, object]:
         "sessions": sessions,
         "may_check_in": request.user.may(Permission.CHECK_IN, one.clinic)
         and any(may_become(s.status, Status.ARRIVED) for s in sessions),
+        "may_undo": request.user.may(Permission.CHECK_IN, one.clinic)
+        and any(s.status == Status.ARRIVED for s in sessions),
         "may_cancel": request.user.may(Permission.BOOK, one.clinic)
         and any(s.status in {Status.BOOKED, Status.CONFIRMED} for s in sessions),
         "warnings": _warnings(one),
@@ -55,6 +57,16 @@ def visit_arrive(request: PageRequest, pk: int) -> HttpResponse:
     one = visit_for(request.user, Permission.CHECK_IN, pk)
     arrived = arrive_visit(visit=one, by=request.user, now=request.now)
     messages.success(request, _arrived(len(arrived)))
+    target = _next(request)
+    return redirect(target) if target else redirect("visit", pk=one.pk)
+
+
+@page(Permission.CHECK_IN, methods=("POST",))
+def visit_undo(request: PageRequest, pk: int) -> HttpResponse:
+    """The check-in was a mistake."""
+    one = visit_for(request.user, Permission.CHECK_IN, pk)
+    undo_arrival(visit=one, by=request.user, now=request.now)
+    messages.success(request, _("Check-in taken back."))
     target = _next(request)
     return redirect(target) if target else redirect("visit", pk=one.pk)
 

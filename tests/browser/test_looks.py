@@ -37,7 +37,7 @@ def test_every_page(
     )
     desk.open("/sign-in/")
     desk.check("sign-in")
-    desk.sign_in(scene.users["doctor"])
+    desk.sign_in(scene.users["manager"])
     desk.page.locator(f"header button[value={language}]").click()
     for name, path in scene.addresses().items():
         desk.open(path)

@@ -1,6 +1,7 @@
 """One small clinic with something on every page, and a client for each role."""
 
 import datetime as dt
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -11,10 +12,14 @@ from django.test import Client
 from clinic.models import Absence, Clinic, Patient, User
 from clinic.permissions import Role
 from courses.models import ClassMeeting, Course, Plan, Referral, Session
+from notifications.outbox import announce_visits
+from notifications.snapshots import VisitSnapshot
 from tests import factories as f
 
 # The clinic's Monday of the factories, in the middle of the morning.
 NOW = f.at("09:10")
+# Pages that doctors may not open.
+FOR_MANAGERS = {"calls", "absence-new", "absence"}
 
 
 @dataclass
@@ -26,6 +31,7 @@ class Scene:
     unplaced: Course
     referral: Referral
     plan: Plan
+    absence: Absence
     users: dict[str, User]
 
     def client(self, who: str) -> Client:
@@ -56,6 +62,9 @@ class Scene:
             "visit": f"/visits/{visit}/",
             "visit-cancel": f"/visits/{visit}/cancel/",
             "meeting": f"/classes/{self.meeting.pk}/",
+            "calls": "/calls/",
+            "absence-new": f"/therapists/{self.absence.therapist_id}/absences/new/",
+            "absence": f"/absences/{self.absence.pk}/",
         }
 
 
@@ -77,7 +86,7 @@ def make_scene() -> Scene:
     f.ShiftFactory(therapist=therapist, clinic=clinic, break_from=dt.time(12), break_until=dt.time(12, 30))
     away = f.TherapistFactory(short_name="Boris K.")
     f.ShiftFactory(therapist=away, clinic=clinic)
-    f.AbsenceFactory(therapist=away, kind=Absence.Kind.SICK)
+    absence = f.AbsenceFactory(therapist=away, kind=Absence.Kind.SICK)
     procedure = f.ProcedureFactory(clinic=clinic, name_en="Massage", name_ru="Массаж", gap_min=1, gap_max=7)
     f.RequirementFactory(procedure=procedure)
     f.RequirementFactory(procedure=procedure, role="room", type_code="massage")
@@ -101,10 +110,27 @@ def make_scene() -> Scene:
     f.TaskFactory(clinic=clinic, text="Ring the plumber")
     plan = f.PlanFactory(clinic=clinic, patient=programme.patient, items=_items(unplaced, therapist.pk, room.pk))
     plan.courses.add(unplaced)
+    caller = f.PatientFactory(full_name="Vera Zorin", family_name="Zorin", given_name="Vera", email="")
+    f.PatientPhoneFactory(patient=caller)
+    visit = visit_snapshot(clinic, f.at("15:00"))
+    announce_visits(clinic=clinic, patient=caller, visits=[visit], now=NOW - dt.timedelta(hours=1))
     users = {role.value: f.user_with_role(role, clinic) for role in Role}
     users["stranger"] = f.user_with_role(Role.MANAGER, f.ClinicFactory(name="Elsewhere"))
     users["outsider"] = f.UserFactory()
-    return Scene(clinic, patient, session, meeting, unplaced, unsigned, plan, users)
+    return Scene(clinic, patient, session, meeting, unplaced, unsigned, plan, absence, users)
+
+
+def visit_snapshot(clinic: Clinic, starts_at: dt.datetime) -> VisitSnapshot:
+    """A visit of half an hour as messages know it."""
+    return VisitSnapshot(
+        uid=f"{uuid.uuid4()}@clinic.example",
+        sequence=0,
+        revised_at=NOW - dt.timedelta(hours=1),
+        starts_at=starts_at,
+        ends_at=starts_at + dt.timedelta(minutes=30),
+        zone=clinic.zone,
+        clinic_name=clinic.name,
+    )
 
 
 def _items(course: Course, therapist: int, room: int) -> list[dict[str, object]]:

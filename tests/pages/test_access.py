@@ -21,6 +21,9 @@ _NEEDS = {
     "session-move": Permission.BOOK,
     "session-cancel": Permission.BOOK,
     "visit-cancel": Permission.BOOK,
+    "calls": Permission.SEE_MESSAGES,
+    "absence-new": Permission.RECORD_ABSENCE,
+    "absence": Permission.RECORD_ABSENCE,
 }
 
 
@@ -73,7 +76,7 @@ def test_each_role_sees_exactly_its_pages(scene: Scene, role: Role) -> None:
 @pytest.mark.parametrize("who", ["outsider", "stranger"])
 def test_to_outsiders_nothing_of_the_clinic_exists(scene: Scene, who: str) -> None:
     client = scene.client(who)
-    own = {"desk", "board", "board by room", "board as list", "patients", "patient-new"}
+    own = {"desk", "board", "board by room", "board as list", "patients", "patient-new", "calls"}
     shared = {"patient", "course-new", "referral-new"}  # a patient's card belongs to the organisation
     for name, url in scene.addresses().items():
         if who == "stranger" and name in own | shared:
@@ -91,6 +94,8 @@ def test_writing_needs_the_permission_too(scene: Scene) -> None:
         assert answer.status_code == 403, name
     assert client.post(f"/sessions/{scene.session.pk}/confirm/").status_code == 403
     assert client.post(f"/prescriptions/{scene.referral.pk}/sign/").status_code == 403
+    assert client.post("/calls/reached/", {"calls": "1"}).status_code == 403
+    assert client.post(f"/therapists/{scene.absence.therapist_id}/absences/new/").status_code == 403
 
 
 def test_no_write_answers_a_get(scene: Scene) -> None:
@@ -99,6 +104,9 @@ def test_no_write_answers_a_get(scene: Scene) -> None:
     for url in (
         f"/sessions/{session.pk}/arrive/",
         f"/visits/{visit}/arrive/",
+        f"/visits/{visit}/undo/",
+        f"/tasks/{scene.clinic.tasks.get().pk}/done/",
+        "/calls/reached/",
         f"/plans/{plan}/hold/",
         f"/plans/{plan}/book/",
         f"/plans/{plan}/again/",

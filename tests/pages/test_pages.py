@@ -10,8 +10,9 @@ from django.test.utils import CaptureQueriesContext
 
 from clinic.searching import refresh_search_text
 from courses.models import Session
+from notifications.outbox import announce_visits
 from tests import factories as f
-from tests.pages.conftest import Scene
+from tests.pages.conftest import FOR_MANAGERS, NOW, Scene, visit_snapshot
 
 _WRITES = re.compile(r"^\s*(INSERT|UPDATE|DELETE)", re.IGNORECASE)
 
@@ -37,9 +38,11 @@ def test_looking_at_any_page_twice_writes_nothing(scene: Scene) -> None:
 
 @pytest.mark.parametrize("language", ["en", "ru"])
 def test_every_page_speaks_the_users_language_and_carries_no_inline_code(scene: Scene, language: str) -> None:
-    client = scene.client("doctor")
-    client.post("/language/", {"language": language, "next": "/"})
+    clients = {who: scene.client(who) for who in ("doctor", "manager")}
+    for client in clients.values():
+        client.post("/language/", {"language": language, "next": "/"})
     for name, url in scene.addresses().items():
+        client = clients["manager" if name in FOR_MANAGERS else "doctor"]
         text = _text(client, url)
         assert f'<html lang="{language}">' in text, name
         assert not re.search(r"\sstyle=|<style|\son[a-z]+=|<script(?![^>]*\ssrc=)", text), name
@@ -114,7 +117,7 @@ def test_an_expired_hold_is_not_on_the_board(scene: Scene) -> None:
     assert f'id="s{gone.pk}"' not in text
 
 
-@pytest.mark.parametrize("name", ["desk", "board", "board by room", "board as list", "patient", "patients"])
+@pytest.mark.parametrize("name", ["desk", "board", "board by room", "board as list", "patient", "patients", "calls"])
 def test_long_lists_take_no_more_statements(scene: Scene, name: str) -> None:
     client, url = scene.client("reception"), scene.addresses()[name]
     client.get(url)
@@ -132,6 +135,12 @@ def test_long_lists_take_no_more_statements(scene: Scene, name: str) -> None:
         )
         f.CourseFactory(patient=session.course.patient, clinic=scene.clinic, sessions=True)
         f.TaskFactory(clinic=scene.clinic)
+        announce_visits(
+            clinic=scene.clinic,
+            patient=f.PatientFactory(email=""),
+            visits=[visit_snapshot(scene.clinic, f.at("16:00"))],
+            now=NOW - dt.timedelta(hours=1),
+        )
     with CaptureQueriesContext(connection) as many:
         client.get(url)
     assert len(many) == len(few), [q["sql"][:120] for q in many]
