@@ -1,7 +1,8 @@
 """Booking a plan: all of it or none of it."""
 
 import datetime as dt
-from collections.abc import Collection, Iterable
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 
 from django.db import connection
@@ -136,7 +137,9 @@ def _confirm_sessions(plan: Plan, by_visit: dict[int, list[int]]) -> int:
 def _book_proposed(plan: Plan, sessions: dict[int, Session], *, now: dt.datetime) -> None:
     placements = [Placement.parse(item, sessions[item["session"]]) for item in plan.items]
     require_ahead(placements, now=now)
-    moving = [s for s in sessions.values() if s.appointment_id is not None]
+    if any(p.session.appointment_id is not None for p in placements):
+        placements = _that_differ(placements)
+    moving = [p.session for p in placements if p.session.appointment_id is not None]
     resources = lock_for(placements, freeing=moving)
     require_current(plan.versions, resources)
     spans = [(p.start, p.end) for p in placements]
@@ -166,6 +169,22 @@ def _book_proposed(plan: Plan, sessions: dict[int, Session], *, now: dt.datetime
         visits={date: visit.pk for date, visit in visits.items()},
     )
     _finish(plan, visits.values(), now=now)
+
+
+def _that_differ(placements: Sequence[Placement]) -> list[Placement]:
+    """Without those sessions that a new plan leaves where they are: confirmed they stay confirmed."""
+    stands: dict[int, set[tuple[int, dt.datetime, dt.datetime]]] = defaultdict(set)
+    booked = [p.session.appointment_id for p in placements if p.session.appointment_id is not None]
+    for taken in Reservation.objects.filter(appointment_id__in=booked, live=True):
+        stands[taken.appointment_id].add((taken.resource_id, taken.starts_at, taken.ends_at))
+
+    def stays(placement: Placement) -> bool:
+        appointment = placement.session.appointment_id
+        if appointment is None or placement.meeting is not None:
+            return appointment is not None and appointment == placement.meeting
+        return stands[appointment] == set(placement.takes)
+
+    return [placement for placement in placements if not stays(placement)]
 
 
 def _finish(plan: Plan, visits: Iterable[Visit], *, now: dt.datetime) -> None:

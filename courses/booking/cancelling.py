@@ -41,6 +41,8 @@ def _cancel(pks: list[int], *, by: User | None, now: dt.datetime, reason: str, b
     with writing():
         sessions = list(lock_sessions(pks).values())
         for session in sessions:
+            if session.status == Status.HELD:
+                raise Conflict(_("This time is only held. Let the hold go instead."), code="session_held")
             if session.appointment_id is None or not may_become(session.status, Status.CANCELLED):
                 raise Conflict(
                     _("This session cannot be cancelled any more."),

@@ -189,6 +189,28 @@ def test_a_session_moved_meanwhile_is_not_moved_back_by_an_older_plan(desk: Desk
     assert Session.objects.get(pk=first.pk).appointment_id == moved.appointment_id
 
 
+def test_what_a_new_plan_leaves_where_it_is_stays_confirmed(desk: Desk) -> None:
+    first, second, third = booked(desk)
+    confirm_session(session=first, by=desk.reception, now=desk.now)
+    plan = replan_course(course=first.course, by=desk.reception, now=desk.now)
+    assert [item["start"] for item in plan.items] == [
+        s.time.starts_at.astimezone(dt.UTC).isoformat() for s in (first, second, third)
+    ]
+    book_plan(plan=plan, by=desk.reception, now=desk.now)
+    assert [(s.status, s.appointment_id) for s in reread(first.course)] == [
+        (Status.CONFIRMED, first.appointment_id),
+        (Status.BOOKED, second.appointment_id),
+        (Status.BOOKED, third.appointment_id),
+    ]
+
+
+def test_a_held_time_is_let_go_not_cancelled(desk: Desk) -> None:
+    plan = hold_plan(plan=propose(desk, desk.course(sessions=1)), by=desk.reception, now=desk.now)
+    with pytest.raises(Conflict) as refused:
+        cancel_session(session=plan.sessions.get(), by=desk.reception, now=desk.now)
+    assert refused.value.code == "session_held"
+
+
 def test_a_no_show_is_judged_by_the_time_the_session_has_now(desk: Desk) -> None:
     first, *_ = booked(desk, sessions=1)
     stale = Session.objects.select_related("course__clinic", "appointment").get(pk=first.pk)
