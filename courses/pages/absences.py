@@ -8,7 +8,7 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from clinic.errors import Invalid
 from clinic.models import Absence
@@ -28,12 +28,14 @@ class AbsenceForm(forms.Form):
     """A day without a time is the whole day."""
 
     kind = forms.ChoiceField(label=gettext_lazy("Kind"), choices=Absence.Kind.choices)
-    from_date = DateField(label=gettext_lazy("From"))
+    from_date = DateField(label=pgettext_lazy("absence", "From"))
     from_time = TimeField(
-        label=gettext_lazy("At"), required=False, help_text=gettext_lazy("Empty: from the beginning of the day.")
+        label=pgettext_lazy("absence", "At"),
+        required=False,
+        help_text=gettext_lazy("Empty: from the beginning of the day."),
     )
     until_date = DateField(
-        label=gettext_lazy("Until"), required=False, help_text=gettext_lazy("Empty: until further notice.")
+        label=pgettext_lazy("absence", "Until"), required=False, help_text=gettext_lazy("Empty: until further notice.")
     )
     until_time = TimeField(
         label=gettext_lazy("Until what time"),

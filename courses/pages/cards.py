@@ -81,6 +81,21 @@ class Card:
         )
         return mark_safe(text)  # noqa: S308 - everything that people typed is escaped above
 
+    def row(self) -> SafeString:
+        """The card as a row of the list, built like `html`."""
+        flag = f' <span class="status st-replace">{escape(str(TO_REPLACE.word))}</span>' if self.to_replace else ""
+        place = ", ".join(part for part in (self.room, self.device) if part)
+        text = (
+            f'<tr><td class="nums">{self.span}</td>'
+            f'<th scope="row"><a id="{self.key}" href="{self.url}">{escape(self.who)}</a></th>'
+            f'<td><span class="code t-{self.tint}">{escape(self.letters)}</span> {escape(self.procedure)} '
+            f'<span class="nums">{self.count}</span></td>'
+            f"<td>{escape(self.therapist)}</td><td>{escape(place)}</td>"
+            f'<td><span class="status st-{self.status}"><span class="mark" aria-hidden="true">{self.mark}</span> '
+            f"{escape(self.word)}</span>{flag}</td></tr>\n"
+        )
+        return mark_safe(text)  # noqa: S308 - everything that people typed is escaped above
+
 
 class _Procedure(NamedTuple):
     name: str
