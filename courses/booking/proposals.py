@@ -38,21 +38,24 @@ def propose_plan(
 
     `wishes` override those of the courses (see `Wishes`); under "courses" they may be keyed by a course's primary
     key. The plan's status is proposed, or impossible with reasons and concessions in `explanation`. Raises Invalid
-    where the request itself is wrong, Conflict where a course is paused or has ended.
+    where the request itself is wrong, Conflict where all courses are paused or have ended; else those are left out.
     """
     if profile not in PROFILES:
         raise Invalid(details={"profile": [_("Unknown profile.")]})
     if not courses:
         raise Invalid(details={"courses": [_("Choose at least one course.")]})
     require_consent(courses[0])
-    require_open(courses)
+    asked = parse_wishes(wishes or {}, courses)
+    if not any(course.status in Course.OPEN for course in courses):
+        require_open(courses)
+    courses = [course for course in courses if course.status in Course.OPEN]
     _release_own_expired_holds(courses, now=now)
     started = time.perf_counter()
     bridge = build_problem(
         courses=courses,
         now=now,
         profile=profile,
-        wishes=parse_wishes(wishes or {}, courses),
+        wishes=asked,
         not_before=not_before,
         moving=moving,
         only_moving=only_moving,
