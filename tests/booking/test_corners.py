@@ -1,9 +1,8 @@
-"""What once went wrong, or would: courses paused or unsigned, holds that ran out, two tabs, classes, late finishes."""
+"""What once went wrong, or would: courses paused or unsigned, holds that ran out, two tabs, late finishes."""
 
 import datetime as dt
 
 import pytest
-from django.db import transaction
 
 from clinic.errors import Conflict, Invalid, PlaceTaken, RuleBroken
 from clinic.models import Absence, Reservation, Task
@@ -18,43 +17,18 @@ from courses.booking.bookings import book_plan
 from courses.booking.cancelling import cancel_session
 from courses.booking.disruption import record_absence
 from courses.booking.holds import hold_plan, release_hold
-from courses.booking.lifecycle import open_course, pause_course, pin_session, replan_course, resume_course
+from courses.booking.lifecycle import pause_course, pin_session, replan_course, resume_course
 from courses.booking.models import Course, Plan, Session, Visit
 from courses.booking.moves import free_starts
 from courses.booking.proposals import propose_plan
-from courses.booking.transitions import LIVE, Status
-from courses.groups.models import ClassMeeting
-from courses.prescribing.referrals import create_referral
+from courses.booking.transitions import Status
 from notifications.models import Message
 from tests import factories
 from tests.booking.conftest import Desk, equip
+from tests.booking.test_booking import propose
+from tests.booking.test_course_life import numbers
 from tests.booking.test_moving import booked, move, reread
 from tests.factories import at
-
-
-def propose(desk: Desk, course: Course, **fields: object) -> Plan:
-    return propose_plan(courses=[course], by=desk.reception, now=desk.now, **fields)
-
-
-def live_numbers(course: Course) -> list[int]:
-    return sorted(course.sessions.filter(status__in=LIVE).values_list("number", flat=True))
-
-
-def class_course(desk: Desk, *, sessions: int = 3, capacity: int = 2, meetings: int = 6) -> tuple[Course, list]:
-    group = factories.GroupClassFactory(clinic=desk.clinic, capacity=capacity, instructor=desk.anna)
-    dates = [factories.MONDAY + dt.timedelta(days=7 * (n // 3) + 2 * (n % 3)) for n in range(meetings)]
-    with transaction.atomic():  # a meeting and its reservations are held to each other at commit
-        held = [factories.class_meeting(group, date=date) for date in dates]
-    course = factories.CourseFactory(
-        clinic=desk.clinic,
-        procedure=group.procedure,
-        patient=desk.patient,
-        sessions_total=sessions,
-        sessions=True,
-        start_from=factories.MONDAY,
-    )
-    return course, held
-
 
 # --- Courses --------------------------------------------------------------------------------------------------------
 
@@ -92,7 +66,7 @@ def test_what_ends_on_the_day_of_a_pause_is_still_owed(desk: Desk, verb: str) ->
             mark_not_treated(session=first, reason="fever", by=desk.reception, now=now)
         case "cancel":
             cancel_session(session=first, by=desk.reception, now=now)
-    assert live_numbers(course) == [1, 2, 3]
+    assert numbers(course) == [1, 2, 3]
 
 
 def test_a_paused_course_gets_no_plan_and_no_hold(desk: Desk) -> None:
@@ -109,6 +83,14 @@ def test_a_paused_course_gets_no_plan_and_no_hold(desk: Desk) -> None:
         by=desk.reception,
         now=desk.now,
     )
+
+
+def test_a_paused_course_is_left_out_of_what_is_planned_with_it(desk: Desk) -> None:
+    paused = pause_course(course=desk.course(), until=None, by=desk.reception, now=desk.now)
+    other = desk.course(sessions=2)
+    plan = propose_plan(courses=[paused, other], by=desk.reception, now=desk.now)
+    assert {item["course"] for item in plan.items} == {other.pk}
+    assert list(plan.courses.all()) == [other]
 
 
 def test_a_pinned_session_stays_where_it_is_when_the_rest_is_planned_anew(desk: Desk) -> None:
@@ -340,44 +322,6 @@ def test_a_finish_in_the_next_century_is_planned_like_one_far_away(desk: Desk) -
     assert plan.status == Plan.Status.PROPOSED
 
 
-def test_a_reason_too_long_or_unwritable_is_refused(desk: Desk) -> None:
-    session = booked(desk, sessions=1)[0]
-    for reason in ("x" * 301, "a\0b"):
-        with pytest.raises(Invalid):
-            cancel_session(session=session, by=desk.reception, now=desk.now, reason=reason)
-        with pytest.raises(Invalid):
-            move(desk, session, at("07:00", day=1), override_reason=reason)
-
-
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("area", "x" * 101),
-        ("side", "le\0ft"),
-        ("gap_min", 0),
-        ("gap_max", 2**40),
-        ("weekdays_strength", "perhaps"),
-        ("done_before", 9),
-    ],
-)
-def test_a_course_with_a_value_that_no_column_holds_is_refused(desk: Desk, field: str, value: object) -> None:
-    line = {"procedure": desk.massage, "sessions_total": 5, field: value}
-    with pytest.raises(Invalid) as refused:
-        open_course(patient=desk.patient, clinic=desk.clinic, by=desk.reception, now=desk.now, **line)
-    assert set(refused.value.details) == {field}
-    with pytest.raises(Invalid) as refused:
-        create_referral(
-            clinic=desk.clinic, patient=desk.patient, by=desk.reception, now=desk.now, lines=[line], icd10="M54.5" * 9
-        )
-    assert set(refused.value.details) == {"icd10", f"lines.1.{field}"}
-    assert not Course.objects.exists()
-
-
-def test_a_wish_that_cannot_be_stored_is_refused(desk: Desk) -> None:
-    with pytest.raises(Invalid):
-        propose(desk, desk.course(), wishes={"therapist_language": "p\0l"})
-
-
 def test_a_named_room_gets_its_device(desk: Desk) -> None:
     laser = factories.ProcedureFactory(clinic=desk.clinic, code="LASER")
     equip(desk.clinic, laser, desk.anna, room_type="physio")
@@ -392,98 +336,3 @@ def test_a_named_room_gets_its_device(desk: Desk) -> None:
         move(desk, moved, at("11:00", day=1), therapist=desk.anna.pk, room=desk.rooms[0].pk)
     with pytest.raises((PlaceTaken, RuleBroken)):
         move(desk, moved, at("11:00", day=1), therapist=2**40, room=2**40, device=2**40)
-
-
-# --- Classes --------------------------------------------------------------------------------------------------------
-
-
-def test_a_place_in_a_full_class_is_free_for_whoever_has_it(desk: Desk) -> None:
-    course, held = class_course(desk, capacity=1, meetings=3)
-    book_plan(plan=propose(desk, course), by=desk.reception, now=desk.now)
-    plan = replan_course(course=course, by=desk.reception, now=desk.now)
-    assert [item["meeting"] for item in plan.items] == [meeting.pk for meeting in held]
-    book_plan(plan=plan, by=desk.reception, now=desk.now)
-    assert [s.appointment_id for s in reread(course)] == [meeting.pk for meeting in held]
-
-
-def test_sessions_of_a_class_may_follow_each_other_by_one_meeting(desk: Desk) -> None:
-    course, held = class_course(desk, capacity=1, meetings=4)
-    book_plan(plan=propose(desk, course), by=desk.reception, now=desk.now)
-    later = f"{held[1].date}"
-    plan = replan_course(course=course, by=desk.reception, now=desk.now, wishes={"start_from": later})
-    book_plan(plan=plan, by=desk.reception, now=desk.now)
-    assert [s.appointment_id for s in reread(course)] == [meeting.pk for meeting in held[1:]]
-    assert Visit.objects.filter(patient=desk.patient, live=True).count() == 3
-    assert not Reservation.objects.filter(appointment_id=held[0].pk, resource_id=desk.patient.pk, live=True).exists()
-
-
-def test_a_meeting_without_its_instructor_is_neither_offered_nor_sold(desk: Desk) -> None:
-    course, held = class_course(desk)
-    plan = propose(desk, course)
-    start = held[1].appointment.starts_at
-    record_absence(
-        therapist=desk.anna,
-        kind=Absence.Kind.SICK,
-        starts_at=start,
-        ends_at=start + dt.timedelta(hours=1),
-        by=None,
-        now=desk.now,
-    )
-    with pytest.raises(PlaceTaken) as lost:
-        book_plan(plan=plan, by=desk.reception, now=desk.now)
-    fresh = Plan.objects.get(pk=lost.value.details["fresh_plan"])
-    assert held[1].pk not in {item["meeting"] for item in fresh.items}
-    book_plan(plan=fresh, by=desk.reception, now=desk.now)
-
-
-def test_a_class_session_moves_to_the_meeting_that_is_named_at_its_time_only(desk: Desk) -> None:
-    course, held = class_course(desk)
-    book_plan(plan=propose(desk, course), by=desk.reception, now=desk.now)
-    last = reread(course)[-1]
-    offered = free_starts(session=last, first_day=factories.MONDAY, days=14, now=desk.now)
-    assert held[4].appointment.starts_at in {start.starts_at for start in offered}
-    with pytest.raises(Invalid):
-        move(desk, last, held[3].appointment.starts_at, meeting=held[4].pk)
-    moved = move(desk, last, held[4].appointment.starts_at, meeting=held[4].pk)
-    assert ClassMeeting.objects.get(pk=moved.appointment_id) == held[4]
-
-
-def test_an_expired_hold_of_a_seat_is_a_free_seat(desk: Desk) -> None:
-    course, _meetings = class_course(desk, capacity=1, meetings=3)
-    hold_plan(plan=propose(desk, course), by=desk.reception, now=desk.now)
-    other = factories.CourseFactory(
-        clinic=desk.clinic,
-        procedure=course.procedure,
-        patient=factories.PatientFactory(),
-        sessions_total=3,
-        sessions=True,
-    )
-    later = desk.now + dt.timedelta(minutes=11)
-    assert propose(desk, other).status == Plan.Status.IMPOSSIBLE
-    plan = propose_plan(courses=[other], by=desk.reception, now=later)
-    book_plan(plan=plan, by=desk.reception, now=later)
-    assert other.sessions.filter(status=Status.BOOKED).count() == 3
-
-
-# --- Clocks ---------------------------------------------------------------------------------------------------------
-
-
-def test_no_session_starts_in_the_hour_that_clocks_skip(desk: Desk) -> None:
-    desk.clinic.opening_weekdays = [1, 2, 3, 4, 5, 6, 7]
-    desk.clinic.save()
-    heat = factories.ProcedureFactory(clinic=desk.clinic, code="HEAT")
-    factories.RequirementFactory(procedure=heat, role="room", type_code="massage")
-    course = factories.CourseFactory(
-        clinic=desk.clinic, procedure=heat, patient=desk.patient, sessions_total=1, sessions=True
-    )
-    sunday = dt.date(2031, 3, 30)
-    session = reread(course)[0]
-    starts = [
-        start.starts_at.astimezone(desk.clinic.tz)
-        for start in free_starts(session=session, first_day=sunday, days=1, now=desk.now)
-    ]
-    assert dt.datetime(2031, 3, 30, 3, 0, tzinfo=desk.clinic.tz) in starts
-    assert not any(start.hour == 2 for start in starts)
-    night = {"window_from": "01:40", "window_until": "03:10", "window_strength": "must"}
-    plan = propose(desk, course, wishes=night | {"start_from": f"{sunday}", "finish_by": f"{sunday}"})
-    assert plan.status == Plan.Status.IMPOSSIBLE
