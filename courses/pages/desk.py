@@ -5,14 +5,18 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import Count, Prefetch, Q
+from django.db.models import Count, Q
 from django.http import HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from clinic.models import Clinic, Task
 from clinic.permissions import Permission
 from courses.booking.models import Course, Session, Visit
 from courses.booking.transitions import PLACED, Status
+from courses.catalogue.models import Procedure
+from courses.pages.dates import clock
 from courses.pages.permissions import PageRequest, page
 from courses.prescribing.models import Referral
 
@@ -41,13 +45,11 @@ class ToPlan:
 def desk(request: PageRequest) -> HttpResponse:
     clinic, today = request.clinic, request.clinic.local_date(request.now)
     to_plan, unfinished = read_to_plan(clinic)
-    visits = read_visits(clinic, today)
     context: dict[str, Any] = {
         "today": today,
         "to_plan": to_plan,
         "unfinished": unfinished,
-        "visits": visits,
-        "may_undo": {v.pk for v in visits if any(s.status == Status.ARRIVED for s in v.sessions.all())},
+        "arrivals": read_arrivals(clinic, today),
         "may_book": request.user.may(Permission.BOOK, clinic),
         "may_call": request.user.may(Permission.SEE_MESSAGES, clinic),
         "may_check_in": request.user.may(Permission.CHECK_IN, clinic),
@@ -82,17 +84,65 @@ def read_to_plan(clinic: Clinic) -> tuple[list[ToPlan], list[ToPlan]]:
     return new, [g for g in ordered if any(c.placed for c in g.courses)]  # type: ignore[attr-defined]
 
 
-def read_visits(clinic: Clinic, date: dt.date) -> list[Visit]:
-    """The visits of a local day in order of time, with their sessions."""
-    sessions = Session.objects.filter(status__in=sorted(PLACED | {Status.NO_SHOW, Status.NOT_TREATED})).select_related(
-        "course__procedure", "appointment"
-    )
-    return list(
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A visit of the day in words and addresses: there may be hundreds, and what a template looks up costs more.
+
+    `arrived` is the clock time of the check-in, empty before it; `can_undo` where something has not begun since.
+    """
+
+    name: str
+    url: str
+    time: str
+    sessions: str
+    arrived: str
+    can_undo: bool
+    press_url: str
+    press_label: str
+
+
+def read_arrivals(clinic: Clinic, date: dt.date) -> list[Arrival]:
+    """The visits of a local day in order of time. Three statements."""
+    page_url, arrive_url, undo_url = (reverse(name, args=[0]) for name in ("visit", "visit-arrive", "visit-undo"))
+    arrive_label, undo_label = _("Arrived: %(name)s"), _("Undo the check-in: %(name)s")
+    sessions = _read_sessions(clinic, date)
+    visits = (
         Visit.objects.filter(clinic=clinic, date=date, live=True)
-        .select_related("patient")
-        .prefetch_related(Prefetch("sessions", queryset=sessions.order_by("appointment__starts_at")))
         .order_by("starts_at", "pk")
+        .values_list("pk", "patient__full_name", "starts_at", "arrived_at")
     )
+    return [
+        Arrival(
+            name=name,
+            url=page_url.replace("/0/", f"/{pk}/"),
+            time=clock(starts_at),
+            sessions=", ".join(text for text, _status in sessions[pk]),
+            arrived=clock(arrived_at) if arrived_at else "",
+            can_undo=any(status == Status.ARRIVED for _text, status in sessions[pk]),
+            press_url=(undo_url if arrived_at else arrive_url).replace("/0/", f"/{pk}/"),
+            press_label=(undo_label if arrived_at else arrive_label) % {"name": name},
+        )
+        for pk, name, starts_at, arrived_at in visits
+    ]
+
+
+def _read_sessions(clinic: Clinic, date: dt.date) -> dict[int, list[tuple[str, str]]]:
+    """Short text and status of each session of a local day, in order of time, by visit."""
+    letters = {procedure.pk: procedure.letters for procedure in Procedure.objects.filter(clinic=clinic)}
+    rows = (
+        Session.objects.filter(
+            visit__clinic=clinic,
+            visit__date=date,
+            visit__live=True,
+            status__in=sorted(PLACED | {Status.NO_SHOW, Status.NOT_TREATED}),
+        )
+        .order_by("appointment__starts_at", "pk")
+        .values_list("visit_id", "status", "course__procedure_id", "appointment__starts_at")
+    )
+    found: dict[int, list[tuple[str, str]]] = defaultdict(list)
+    for visit, status, procedure, starts_at in rows:
+        found[visit].append((f"{letters[procedure]} {clock(starts_at)}", status))
+    return found
 
 
 def read_to_replace(clinic: Clinic) -> list[Session]:
