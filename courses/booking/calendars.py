@@ -100,21 +100,28 @@ class Days:
         return start.astimezone(dt.UTC), end.astimezone(dt.UTC)
 
 
+_SPECIAL = (
+    "SELECT date, kind, works_as, closes_at FROM clinic_calendarday WHERE clinic_id = %s AND date BETWEEN %s AND %s"
+)
+
+
 def read_days(clinic: Clinic, first: dt.date, last: dt.date) -> Days:
     """The clinic's calendar from `first` to `last`, both included. One statement."""
-    special = {day.date: day for day in CalendarDay.objects.filter(clinic=clinic, date__range=(first, last))}
+    with connection.cursor() as cursor:
+        cursor.execute(_SPECIAL, [clinic.pk, first, last])
+        special = {date: (kind, works_as, closes_at) for date, kind, works_as, closes_at in cursor.fetchall()}
     weekdays, masks = [], []
     for offset in range((last - first).days + 1):
         date = first + dt.timedelta(days=offset)
         weekday = date.isoweekday() if date.isoweekday() in clinic.opening_weekdays else 0
         mask = FULL_DAY if weekday else 0
-        day = special.get(date)
-        if day is not None and day.kind == CalendarDay.Kind.CLOSED:
+        kind, works_as, closes_at = special.get(date, ("", None, None))
+        if kind == CalendarDay.Kind.CLOSED:
             weekday, mask = 0, 0
-        elif day is not None and day.kind == CalendarDay.Kind.WORKED_AS:
-            weekday, mask = day.works_as or 0, FULL_DAY
-        elif day is not None and day.closes_at is not None and weekday:
-            mask = span_mask(0, slot_of(day.closes_at))
+        elif kind == CalendarDay.Kind.WORKED_AS:
+            weekday, mask = works_as, FULL_DAY
+        elif closes_at is not None and weekday:
+            mask = span_mask(0, slot_of(closes_at))
         weekdays.append(weekday)
         masks.append(mask & ~skipped_slots(clinic.zone, date))
     return Days(clinic=clinic, first=first, weekdays=tuple(weekdays), open_masks=tuple(masks))
@@ -234,21 +241,29 @@ _PACKED = """
         || int4send(CASE WHEN upper_inf(places) THEN 32767 ELSE upper(places) - lower(places) END), ''::bytea)
     FROM clinic_reservation
     WHERE live AND resource_id = ANY (%s) AND starts_at >= %s - interval '1 day' AND starts_at < %s AND ends_at > %s
-      AND (held_until IS NULL OR held_until > %s) AND NOT appointment_id = ANY (%s)
+      AND (held_until IS NULL OR held_until > %s)
+      AND NOT (appointment_id = ANY (%s) AND (resource_id = %s OR EXISTS (
+          SELECT 1 FROM clinic_appointment a WHERE a.id = appointment_id AND a.kind = 'treatment')))
     GROUP BY resource_id
 """
 
 
 def read_taken(
-    days: Days, resources: Collection[int], *, now: dt.datetime, ignoring: Collection[int] = ()
+    days: Days,
+    resources: Collection[int],
+    *,
+    now: dt.datetime,
+    patient: int | None = None,
+    ignoring: Collection[int] = (),
 ) -> dict[int, np.ndarray]:
     """Resource → int array (days, 288) of places taken in each local slot. One statement; expired holds do not count.
 
-    `ignoring` names appointments to read as if they were not there.
+    `ignoring` names appointments that `patient` is to leave: treatments are read as if they were not there, of a
+    class only the patient's own part.
     """
     start, end = days.bounds()
     with connection.cursor() as cursor:
-        cursor.execute(_PACKED, [list(resources), start, end, start, now, list(ignoring)])
+        cursor.execute(_PACKED, [list(resources), start, end, start, now, list(ignoring), patient])
         rows = cursor.fetchall()
     moments, offsets = _utc_offsets(days.clinic.tz, start, end)
     first_wall = (days.first.toordinal() - _EPOCH_ORDINAL) * 24 * 60
@@ -277,10 +292,11 @@ def masks_of(flags: np.ndarray) -> Masks:
 
 @dataclass(frozen=True, slots=True)
 class Calendars:
-    """Calendars of resources over `days`, ready for the planner."""
+    """Calendars of resources over `days`, ready for the planner, and the time that the patient has no booking."""
 
     days: Days
     resources: Mapping[int, ResourceDays]
+    patient: Masks
 
 
 def read_calendars(
@@ -291,9 +307,10 @@ def read_calendars(
     hands: Mapping[int, int] | None = None,
     capacities: Mapping[int, int],
     now: dt.datetime,
+    patient: int | None = None,
     ignoring: Collection[int] = (),
 ) -> Calendars:
-    """Masks of therapists, of rooms and devices (`places`), and of `hands` (hands' resource → therapist).
+    """Masks of therapists, of rooms and devices (`places`), of `hands` (hands' resource → therapist) and the patient.
 
     Three statements, whatever their number. A therapist works where shifts at this clinic say so; rooms and
     devices work whenever the clinic is open.
@@ -303,7 +320,8 @@ def read_calendars(
     works = shift_masks(days, shifts)
     away = read_away(days, [*therapists, *places])
     shut = away.get(None, {})
-    taken = read_taken(days, [*therapists, *places, *hands], now=now, ignoring=ignoring)
+    wanted = [*therapists, *places, *hands, *([patient] if patient is not None else [])]
+    taken = read_taken(days, wanted, now=now, patient=patient, ignoring=ignoring)
     nothing = (0,) * days.count
 
     def calendar(resource: int, hours: Masks, gone: Mapping[int, int]) -> ResourceDays:
@@ -320,4 +338,6 @@ def read_calendars(
     calendars = {t: calendar(t, works.get(t, nothing), away.get(t, {})) for t in therapists}
     calendars |= {p: calendar(p, days.open_masks, away.get(p, {})) for p in places}
     calendars |= {h: calendar(h, works.get(t, nothing), away.get(t, {})) for h, t in hands.items()}
-    return Calendars(days=days, resources=calendars)
+    own = taken.get(patient) if patient is not None else None
+    at_leisure = (FULL_DAY,) * days.count if own is None else masks_of(own == 0)
+    return Calendars(days=days, resources=calendars, patient=at_leisure)

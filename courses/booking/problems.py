@@ -7,19 +7,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dateutil.rrule import rrulestr
-from django.db.models import Count, Q
+from django.db import connection
+from django.db.models import Count, F, Q
 from django.utils.translation import gettext_lazy as _
 
 from clinic.errors import Invalid
-from clinic.models import Clinic, Patient, Resource
+from clinic.models import Clinic, Patient
 from courses.booking.calendars import (
+    Calendars,
     Days,
     local_moment,
-    masks_of,
     period_masks,
     read_calendars,
     read_days,
-    read_taken,
     slot_of,
 )
 from courses.booking.models import Course, Session
@@ -30,7 +30,7 @@ from courses.catalogue.models import GapUnit, Procedure
 from courses.groups.meetings import falls_out
 from courses.groups.models import ClassMeeting, GroupClass
 from courses.planning import types as planning
-from courses.planning.types import FULL_DAY, SLOT_MINUTES
+from courses.planning.types import SLOT_MINUTES
 
 # Days beyond the last allowed finish that the planner may look at, for "the earliest finish that opens a plan".
 LOOK_BEYOND = dt.timedelta(days=42)
@@ -49,6 +49,7 @@ class Asked:
     kept: tuple[Session, ...]
     done: tuple[dt.date, ...]
     wishes: Wishes
+    patient_version: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,12 +130,12 @@ def build_problem(
     different patients or clinics.
     """
     clinic, patient = _shared(courses)
-    # Read first: what changes from here on makes the plan stale rather than wrong.
-    patient_version = Resource.objects.values_list("version", flat=True).get(pk=patient.pk)
     asked = [
         _ask(course, (wishes or {}).get(course.pk, Wishes()), moving, only_moving=only_moving, now=now)
         for course in courses
     ]
+    # Read first, and from the database: what changes from here on makes the plan stale rather than wrong.
+    patient_version = asked[0].patient_version
     if not any(one.sessions for one in asked):
         raise Invalid(_("Every session of this course has a time already."), code="nothing_to_plan")
     asked = [one for one in asked if one.sessions]
@@ -152,13 +153,14 @@ def build_problem(
 
     supply = Supply.read([one.procedure for one in asked], days)
     series = _read_series(asked, days, now=now, moving=moving)
-    ignoring = [s.appointment_id for s in moving if s.appointment_id and s.seat is None]
+    ignoring = [s.appointment_id for s in moving if s.appointment_id]
     calendars = read_calendars(
         days,
         therapists=supply.therapist_ids,
         places=supply.place_ids,
         hands=supply.hands,
         capacities=supply.capacities,
+        patient=patient.pk,
         now=now,
         ignoring=ignoring,
     )
@@ -167,7 +169,7 @@ def build_problem(
     )
     problem = planning.Problem(
         horizon=planning.Horizon(days.first, days.opening),
-        patient=_patient_days(patient, days, now=now, moving=moving),
+        patient=_patient_days(patient, calendars, now=now, moving=moving),
         resources=calendars.resources,
         courses=requests,
         profile=planning.PROFILES[profile],
@@ -199,7 +201,10 @@ def _ask(course: Course, wishes: Wishes, moving: Collection[Session], *, only_mo
     open_sessions: list[Session] = []
     kept: list[Session] = []
     done: list[dt.date] = []
-    for session in course.sessions.filter(status__in=LIVE).select_related("appointment").order_by("number"):
+    version = 0
+    rows = course.sessions.filter(status__in=LIVE).annotate(version_of_patient=F("course__patient__resource__version"))
+    for session in rows.select_related("appointment").order_by("number"):
+        version = session.version_of_patient
         if session.pk in moved or (session.status == Status.UNPLACED and not only_moving):
             open_sessions.append(session)
         elif session.status == Status.UNPLACED or is_expired(session, now):
@@ -212,7 +217,7 @@ def _ask(course: Course, wishes: Wishes, moving: Collection[Session], *, only_mo
     if len(open_sessions) + len(kept) + len(done) > 1 and not course.procedure.is_group and merged.gap_min is None:
         message = _("The frequency of this course is not known. Enter how often its sessions are.")
         raise Invalid(message, code="frequency_unknown", details={"gap_min": [message]})
-    return Asked(course, course.procedure, tuple(open_sessions), tuple(kept), tuple(done), merged)
+    return Asked(course, course.procedure, tuple(open_sessions), tuple(kept), tuple(done), merged, version)
 
 
 def is_expired(session: Session, now: dt.datetime) -> bool:
@@ -269,7 +274,6 @@ def _request(
         gender=wishes.therapist_gender,
         languages=frozenset([wishes.therapist_language]) if wishes.therapist_language else frozenset(),
         language_strength=planning.Strength(wishes.language_strength),
-        not_same_day_with=frozenset(p.code for p in asked.procedure.not_same_day_with.all()),
         tags=frozenset(asked.procedure.tags),
         extra_therapist=asked.procedure.therapist_change_cost,
         series=tuple(series.get(course.pk, ())) if asked.procedure.is_group else None,
@@ -363,33 +367,32 @@ def _series(group: GroupClass, held: Sequence[ClassMeeting], days: Days) -> plan
     return planning.ClassSeries(group.pk, option, tuple(meetings), group.room_id)
 
 
-def _patient_days(patient: Patient, days: Days, *, now: dt.datetime, moving: Collection[Session]) -> planning.Patient:
-    moved = [session.pk for session in moving]
-    ignoring = [session.appointment_id for session in moving if session.appointment_id]
-    taken = read_taken(days, [patient.pk], now=now, ignoring=ignoring).get(patient.pk)
-    free = [FULL_DAY] * days.count
-    if taken is not None:
-        free = list(masks_of(taken == 0))
+_BOOKED = """
+    SELECT a.starts_at, a.ends_at, p.code, c.clinic_id
+    FROM courses_session s JOIN courses_course c ON c.id = s.course_id JOIN courses_procedure p ON p.id = c.procedure_id
+    JOIN clinic_appointment a ON a.id = s.appointment_id
+    WHERE c.patient_id = %s AND s.status = ANY (%s) AND a.starts_at >= %s AND a.starts_at < %s
+      AND (s.held_until IS NULL OR s.held_until > %s) AND NOT s.id = ANY (%s)
+"""
+
+
+def _patient_days(
+    patient: Patient, calendars: Calendars, *, now: dt.datetime, moving: Collection[Session]
+) -> planning.Patient:
+    days = calendars.days
+    free = list(calendars.patient)
     today = days.index(days.clinic.local_date(now))
     for day in range(min(max(today, 0), days.count)):
         free[day] = 0
-    start, _end = days.bounds()
+    start, end = days.bounds()
     if 0 <= today < days.count:
         # A session starts after now, so the slot that begins this very moment has gone too.
         free[today] &= ~period_masks(days, start, now + dt.timedelta(seconds=1)).get(today, 0)
     visits: dict[int, tuple[int, int]] = {}
     booked: dict[int, set[str]] = defaultdict(set)
-    rows = (
-        Session.objects.filter(
-            course__patient=patient,
-            status__in=PLACED,
-            appointment__starts_at__gte=days.bounds()[0],
-            appointment__starts_at__lt=days.bounds()[1],
-        )
-        .exclude(pk__in=moved)
-        .exclude(held_until__lte=now)
-        .values_list("appointment__starts_at", "appointment__ends_at", "course__procedure__code", "course__clinic")
-    )
+    with connection.cursor() as cursor:
+        cursor.execute(_BOOKED, [patient.pk, sorted(PLACED), start, end, now, [session.pk for session in moving]])
+        rows = cursor.fetchall()
     for starts_at, ends_at, code, clinic_id in rows:
         wall, until = starts_at.astimezone(days.clinic.tz), ends_at.astimezone(days.clinic.tz)
         day = days.index(wall.date())

@@ -1,99 +1,154 @@
-"""Who and what can serve procedures: requirements and qualifications become the planner's options."""
+"""Who and what can serve procedures: requirements and qualifications become the planner's options.
 
+This lies on the path of every plan and every look for free times, so it reads plain rows in three statements.
+"""
+
+import datetime as dt
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
-from clinic.models import Equipment, Resource, ResourceKind, Room
+from django.db import connection
+
+from clinic.models import ResourceKind
 from courses.booking.calendars import Days
-from courses.catalogue.models import Procedure, Qualification, Requirement
+from courses.catalogue.models import Procedure
 from courses.planning import types as planning
 from courses.planning.types import SLOT_MINUTES
+
+_NEEDS = """
+    SELECT given.id, n.role, n.type_code, n.minutes_before, n.minutes_after, n.hands_on_start, n.hands_on_end,
+        ARRAY(SELECT p.code::text FROM courses_procedure_not_same_day_with apart
+              JOIN courses_procedure p ON p.id = apart.to_procedure_id WHERE apart.from_procedure_id = given.id)
+    FROM unnest(%s::bigint[]) AS given(id) LEFT JOIN courses_requirement n ON n.procedure_id = given.id
+    ORDER BY n.id
+"""
+
+_QUALIFIED = """
+    SELECT q.procedure_id, t.resource_id, q.valid_from, q.valid_until, t.gender, t.languages, t.hands_id,
+        r.capacity, r.version
+    FROM courses_qualification q
+    JOIN clinic_therapist t ON t.resource_id = q.therapist_id AND t.is_active
+    JOIN clinic_resource r ON r.id = t.resource_id
+    WHERE q.procedure_id = ANY (%s) ORDER BY t.resource_id, q.id
+"""
+
+_PLACES = """
+    SELECT room.resource_id, room.room_type, r.capacity, r.version,
+        device.resource_id, device.equipment_type, device_r.capacity, device_r.version
+    FROM clinic_room room JOIN clinic_resource r ON r.id = room.resource_id
+    LEFT JOIN clinic_equipment device
+        ON device.room_id = room.resource_id AND device.is_active AND device.equipment_type = ANY (%s)
+    LEFT JOIN clinic_resource device_r ON device_r.id = device.resource_id
+    WHERE room.clinic_id = %s AND room.is_active AND room.room_type = ANY (%s)
+    ORDER BY room.resource_id, device.resource_id
+"""
+
+
+class Need(NamedTuple):
+    """A requirement: what fills a role, and the minutes around the treatment."""
+
+    role: str
+    type_code: str
+    minutes_before: int
+    minutes_after: int
+    hands_on_start: int
+    hands_on_end: int
+
+    @property
+    def margins(self) -> planning.Margins:
+        return planning.Margins(to_slots(self.minutes_before), to_slots(self.minutes_after))
+
+
+class Qualified(NamedTuple):
+    """A therapist's qualification, from and until dates that are both included."""
+
+    therapist: int
+    valid_from: dt.date | None
+    valid_until: dt.date | None
+    gender: str
+    languages: Sequence[str]
+    hands: int | None
+
+    def valid_days(self, days: Days) -> int:
+        """Day set of the qualification."""
+        first = max(days.index(self.valid_from), 0) if self.valid_from else 0
+        last = min(days.index(self.valid_until), days.count - 1) if self.valid_until else days.count - 1
+        return ((1 << (last - first + 1)) - 1) << first if last >= first else 0
 
 
 @dataclass(slots=True)
 class Supply:
     """What was read for some procedures in one clinic. `hands` maps a hands' resource to its therapist."""
 
-    requirements: dict[int, list[Requirement]]
-    qualifications: dict[int, list[Qualification]]
-    rooms: dict[str, list[Room]]
-    devices: dict[str, dict[int, list[int]]]  # type → room → devices
-    hands: dict[int, int]
-    capacities: dict[int, int]
-    versions: dict[int, int]
-    therapist_ids: list[int]
-    place_ids: list[int]
+    needs_of: dict[int, dict[str, Need]] = field(default_factory=lambda: defaultdict(dict))
+    apart: dict[int, frozenset[str]] = field(default_factory=dict)
+    qualified: dict[int, list[Qualified]] = field(default_factory=lambda: defaultdict(list))
+    rooms: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    devices: dict[str, dict[int, list[int]]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(list)))
+    hands: dict[int, int] = field(default_factory=dict)
+    capacities: dict[int, int] = field(default_factory=dict)
+    versions: dict[int, int] = field(default_factory=dict)
+    therapist_ids: list[int] = field(default_factory=list)
+    place_ids: list[int] = field(default_factory=list)
 
     @classmethod
     def read(cls, procedures: Sequence[Procedure], days: Days) -> "Supply":
-        """Four statements, whatever the number of procedures."""
-        pks = {procedure.pk for procedure in procedures}
-        clinic = days.clinic
-        requirements: dict[int, list[Requirement]] = defaultdict(list)
-        for requirement in Requirement.objects.filter(procedure_id__in=pks).order_by("pk"):
-            requirements[requirement.procedure_id].append(requirement)
-        capacities: dict[int, int] = {}
-        versions: dict[int, int] = {}
+        """Three statements, whatever the number of procedures."""
+        supply, pks = cls(), [procedure.pk for procedure in procedures]
+        with connection.cursor() as cursor:
+            cursor.execute(_NEEDS, [pks])
+            supply._note_needs(cursor.fetchall())
+            cursor.execute(_QUALIFIED, [pks])
+            supply._note_therapists(cursor.fetchall())
+            device_types = supply._types(ResourceKind.EQUIPMENT)
+            cursor.execute(_PLACES, [device_types, days.clinic.pk, supply._types(ResourceKind.ROOM)])
+            supply._note_places(cursor.fetchall())
+        return supply
 
-        def note(resource: Resource) -> None:
-            capacities[resource.pk] = resource.capacity
-            versions[resource.pk] = resource.version
+    def _note_needs(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        for procedure, role, *figures, apart in rows:
+            self.apart[procedure] = frozenset(apart)
+            if role is not None:
+                self.needs_of[procedure].setdefault(role, Need(role, *figures))
 
-        def types(role: ResourceKind) -> set[str]:
-            return {r.type_code for group in requirements.values() for r in group if r.role == role}
+    def _note_therapists(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        for procedure, therapist, valid_from, valid_until, gender, languages, hands, capacity, version in rows:
+            one = Qualified(therapist, valid_from, valid_until, gender, languages, hands)
+            self.qualified[procedure].append(one)
+            if therapist not in self.versions:
+                self.therapist_ids.append(therapist)
+            self._note(therapist, capacity, version)
+            staff = self.needs_of[procedure].get(ResourceKind.THERAPIST)
+            if hands is not None and staff is not None and (staff.hands_on_start or staff.hands_on_end):
+                self.hands[hands] = therapist
+                self.capacities[hands] = 1
 
-        hands_on = {pk for pk, group in requirements.items() if any(r.hands_on_start or r.hands_on_end for r in group)}
-        qualifications: dict[int, list[Qualification]] = defaultdict(list)
-        hands: dict[int, int] = {}
-        therapists: dict[int, None] = {}
-        for qualification in (
-            Qualification.objects.filter(procedure_id__in=pks, therapist__is_active=True)
-            .select_related("therapist__resource")
-            .order_by("therapist_id", "pk")
-        ):
-            qualifications[qualification.procedure_id].append(qualification)
-            therapist = qualification.therapist
-            therapists[therapist.pk] = None
-            note(therapist.resource)
-            if therapist.hands_id is not None and qualification.procedure_id in hands_on:
-                hands[therapist.hands_id] = therapist.pk
-                capacities[therapist.hands_id] = 1
-        rooms: dict[str, list[Room]] = defaultdict(list)
-        place_ids: list[int] = []
-        active = Room.objects.filter(clinic=clinic, room_type__in=types(ResourceKind.ROOM), is_active=True)
-        for room in active.select_related("resource").order_by("pk"):
-            rooms[room.room_type].append(room)
-            place_ids.append(room.pk)
-            note(room.resource)
-        devices: dict[str, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
-        wanted = types(ResourceKind.EQUIPMENT)
-        if wanted:
-            equipment = Equipment.objects.filter(clinic=clinic, equipment_type__in=wanted, is_active=True)
-            for device in equipment.select_related("resource").order_by("pk"):
-                devices[device.equipment_type][device.room_id].append(device.pk)
-                place_ids.append(device.pk)
-                note(device.resource)
-        return cls(
-            requirements=requirements,
-            qualifications=qualifications,
-            rooms=rooms,
-            devices=devices,
-            hands=hands,
-            capacities=capacities,
-            versions=versions,
-            therapist_ids=list(therapists),
-            place_ids=place_ids,
-        )
+    def _note_places(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        for room, room_type, capacity, version, device, device_type, device_capacity, device_version in rows:
+            if room not in self.versions:
+                self.rooms[room_type].append(room)
+                self.place_ids.append(room)
+                self._note(room, capacity, version)
+            if device is not None:
+                self.devices[device_type][room].append(device)
+                self.place_ids.append(device)
+                self._note(device, device_capacity, device_version)
+
+    def _note(self, resource: int, capacity: int, version: int) -> None:
+        self.capacities[resource] = capacity
+        self.versions[resource] = version
+
+    def _types(self, role: ResourceKind) -> list[str]:
+        return sorted({needs[role].type_code for needs in self.needs_of.values() if role in needs})
 
     def needs(self, procedure: Procedure, *, minutes: int, days: Days) -> dict[str, Any]:
         """The fields of a `CourseRequest` that say what a session of the procedure takes."""
-        by_role: dict[str, Requirement] = {}
-        for requirement in self.requirements[procedure.pk]:
-            by_role.setdefault(requirement.role, requirement)
+        by_role = self.needs_of[procedure.pk]
         staff, room = by_role.get(ResourceKind.THERAPIST), by_role.get(ResourceKind.ROOM)
         device, rest = by_role.get(ResourceKind.EQUIPMENT), by_role.get(ResourceKind.PATIENT)
+        none = planning.Margins()
         return {
             "procedure": procedure.code,
             "slots": to_slots(minutes),
@@ -101,12 +156,13 @@ class Supply:
             "rooms": self._rooms(room, device),
             "needs_therapist": staff is not None,
             "needs_room": room is not None,
-            "therapist_margins": _margins(staff),
-            "room_margins": _margins(room),
-            "device_margins": _margins(device),
-            "patient_margins": _margins(rest),
+            "therapist_margins": staff.margins if staff else none,
+            "room_margins": room.margins if room else none,
+            "device_margins": device.margins if device else none,
+            "patient_margins": rest.margins if rest else none,
             "hands_on_start": to_slots(staff.hands_on_start) if staff else 0,
             "hands_on_end": to_slots(staff.hands_on_end) if staff else 0,
+            "not_same_day_with": self.apart.get(procedure.pk, frozenset()),
         }
 
     def bare_request(self, procedure: Procedure, *, minutes: int, days: Days) -> planning.CourseRequest:
@@ -116,41 +172,27 @@ class Supply:
     def _therapists(self, procedure: Procedure, days: Days) -> tuple[planning.TherapistOption, ...]:
         valid: dict[int, int] = defaultdict(int)
         options = {}
-        for qualification in self.qualifications[procedure.pk]:
-            therapist = qualification.therapist
-            valid[therapist.pk] |= _valid_days(qualification, days)
-            options[therapist.pk] = planning.TherapistOption(
-                therapist=therapist.pk,
-                valid_days=None if valid[therapist.pk] == (1 << days.count) - 1 else valid[therapist.pk],
-                gender=therapist.gender,
-                languages=frozenset(therapist.languages),
-                hands=therapist.hands_id if therapist.hands_id in self.hands else None,
+        for one in self.qualified[procedure.pk]:
+            valid[one.therapist] |= one.valid_days(days)
+            options[one.therapist] = planning.TherapistOption(
+                therapist=one.therapist,
+                valid_days=None if valid[one.therapist] == (1 << days.count) - 1 else valid[one.therapist],
+                gender=one.gender,
+                languages=frozenset(one.languages),
+                hands=one.hands if one.hands in self.hands else None,
             )
         return tuple(options.values())
 
-    def _rooms(self, room: Requirement | None, device: Requirement | None) -> tuple[planning.RoomOption, ...]:
+    def _rooms(self, room: Need | None, device: Need | None) -> tuple[planning.RoomOption, ...]:
         if room is None:
             return ()
+        rooms = self.rooms[room.type_code]
         if device is None:
-            return tuple(planning.RoomOption(r.pk) for r in self.rooms[room.type_code])
+            return tuple(planning.RoomOption(pk) for pk in rooms)
         standing = self.devices[device.type_code]
-        return tuple(
-            planning.RoomOption(r.pk, tuple(standing[r.pk])) for r in self.rooms[room.type_code] if standing.get(r.pk)
-        )
+        return tuple(planning.RoomOption(pk, tuple(standing[pk])) for pk in rooms if standing.get(pk))
 
 
 def to_slots(minutes: int) -> int:
     """Slots that hold so many minutes, rounded up."""
     return -(-minutes // SLOT_MINUTES)
-
-
-def _valid_days(qualification: Qualification, days: Days) -> int:
-    first = max(days.index(qualification.valid_from), 0) if qualification.valid_from else 0
-    last = min(days.index(qualification.valid_until), days.count - 1) if qualification.valid_until else days.count - 1
-    return ((1 << (last - first + 1)) - 1) << first if last >= first else 0
-
-
-def _margins(requirement: Requirement | None) -> planning.Margins:
-    if requirement is None:
-        return planning.Margins()
-    return planning.Margins(to_slots(requirement.minutes_before), to_slots(requirement.minutes_after))
