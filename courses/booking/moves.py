@@ -7,9 +7,10 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from clinic.errors import Busy, Conflict, Invalid, OutsideAvailability, PlaceTaken, RuleBroken
+from clinic.errors import Busy, Conflict, Invalid, NotAllowed, OutsideAvailability, PlaceTaken, RuleBroken
 from clinic.locking import writing
 from clinic.models import User
+from clinic.permissions import Permission
 from courses import planning
 from courses.booking.availability import FreeStart, each_start, pick_place, start_masks
 from courses.booking.holds import again_without_expired_holds
@@ -77,10 +78,12 @@ def move_session(
     """Give a session another time (or its first one), book it, and tell the patient.
 
     Raises Invalid for a time off the grid or in the past; PlaceTaken where someone else has it; OutsideAvailability
-    and RuleBroken where only `override_reason` opens it; Conflict where the session changed since `version`, or has
+    and RuleBroken where only `override_reason` opens it; NotAllowed for a reason by someone who may not override; Conflict where the session changed since `version`, or has
     its first time here and its course misses a signed referral.
     """
     override_reason = short_text("override_reason", override_reason)
+    if override_reason and by is not None and not by.may(Permission.OVERRIDE_HOURS, session.course.clinic_id):
+        raise NotAllowed()
     if starts_at <= now:
         raise Invalid(details={"starts_at": [_("Date has passed. Enter today or later.")]})
     if starts_at.minute % SLOT_MINUTES or starts_at.second or starts_at.microsecond:

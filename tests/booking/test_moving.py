@@ -4,7 +4,7 @@ import datetime as dt
 
 import pytest
 
-from clinic.errors import Conflict, Invalid, OutsideAvailability, PlaceTaken, RuleBroken
+from clinic.errors import Conflict, Invalid, NotAllowed, OutsideAvailability, PlaceTaken, RuleBroken
 from clinic.models import Appointment, Reservation
 from courses.booking.bookings import book_plan
 from courses.booking.lifecycle import replan_course
@@ -69,6 +69,15 @@ def test_outside_hours_needs_a_reason_which_is_kept(desk: Desk) -> None:
     assert refused.value.details["overridable"]
     moved = move(desk, session, early, therapist=desk.anna.pk, override_reason="asked by the doctor")
     assert moved.time.override_reason == "asked by the doctor"
+
+
+def test_not_everyone_may_override(desk: Desk) -> None:
+    session = booked(desk, sessions=1)[0]
+    therapist = factories.user_with_role("therapist", desk.clinic)
+    with pytest.raises(NotAllowed):
+        move_session(
+            session=session, starts_at=at("07:00", day=1), override_reason="please", by=therapist, now=desk.now
+        )
 
 
 def test_the_rhythm_of_the_course_needs_a_reason_to_break(desk: Desk) -> None:
