@@ -78,8 +78,9 @@ def move_session(
     """Give a session another time (or its first one), book it, and tell the patient.
 
     Raises Invalid for a time off the grid or in the past; PlaceTaken where someone else has it; OutsideAvailability
-    and RuleBroken where only `override_reason` opens it; NotAllowed for a reason by someone who may not override; Conflict where the session changed since `version`, or has
-    its first time here and its course misses a signed referral.
+    and RuleBroken where only `override_reason` opens it; NotAllowed for a reason by someone who may not override;
+    Conflict where the session changed since `version`, or has its first time here and its course misses a signed
+    referral.
     """
     override_reason = short_text("override_reason", override_reason)
     if override_reason and by is not None and not by.may(Permission.OVERRIDE_HOURS, session.course.clinic_id):
