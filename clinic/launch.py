@@ -37,6 +37,8 @@ GIVEN = ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "CELERY_BROKER_URL")
 def main(arguments: list[str]) -> int:
     command, *rest = arguments
     end_on_signals()
+    # Whoever reads along through a pipe sees each line when it is said.
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     try:
         return {
             "demo": demo,
