@@ -70,7 +70,7 @@ class Description(AutoSchema):
 
     def _get_response_bodies(self, direction: Literal["request", "response"] = "response") -> dict[str, Any]:
         bodies: dict[str, Any] = super()._get_response_bodies(direction)
-        for status, meaning in (_ALWAYS | (_WRITING if self.method == "POST" else _READING)).items():
+        for status, meaning in (_ALWAYS | (_READING if self.method == "GET" else _WRITING)).items():
             bodies.setdefault(status, self._problem(meaning))
         return bodies
 
