@@ -105,7 +105,7 @@ def make_scene() -> Scene:
     f.CourseFactory(
         patient=patient, clinic=clinic, procedure=procedure, programme=draft, status=Course.Status.DRAFT, sessions=True
     )
-    meeting = f.class_meeting(f.GroupClassFactory(clinic=clinic, name="Back school"))
+    meeting = f.class_meeting(f.GroupClassFactory(clinic=clinic, name="Back school", room__name="Hall"))
     f.booked_session(meeting=meeting)
     f.TaskFactory(clinic=clinic, text="Ring the plumber")
     plan = f.PlanFactory(clinic=clinic, patient=programme.patient, items=_items(unplaced, therapist.pk, room.pk))
