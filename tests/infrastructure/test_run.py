@@ -18,7 +18,14 @@ import pytest
 PROJECT = Path(__file__).resolve().parents[2]
 SERVERS = {"DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "CELERY_BROKER_URL", "EMAIL_URL", "SECRET_KEY"}
 # What the test run itself set for Django does not belong to a person's environment.
-SETTINGS = {"PUBLIC_URL", "ALLOWED_HOSTS", "LOG_LEVEL", "CLINIC_TEST_SERVERS", "DJANGO_SETTINGS_MODULE", "PYTHONUNBUFFERED"}
+SETTINGS = {
+    "PUBLIC_URL",
+    "ALLOWED_HOSTS",
+    "LOG_LEVEL",
+    "CLINIC_TEST_SERVERS",
+    "DJANGO_SETTINGS_MODULE",
+    "PYTHONUNBUFFERED",
+}
 
 
 @pytest.fixture
