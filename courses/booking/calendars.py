@@ -234,10 +234,11 @@ def _offset(zone: zoneinfo.ZoneInfo, moment: dt.datetime) -> int:
     return 0 if offset is None else round(offset.total_seconds() / 60)
 
 
-# int4send keeps a reservation at 12 bytes in one value per resource: the driver has nothing to parse.
+# int4send keeps a reservation at 12 bytes in one value per resource: the driver has nothing to parse. date_part gives
+# a double where extract gives a numeric, which takes PostgreSQL four times as long.
 _PACKED = """
     SELECT resource_id, string_agg(
-        int4send((extract(epoch FROM starts_at) / 60)::int) || int4send(ceil(extract(epoch FROM ends_at) / 60)::int)
+        int4send((date_part('epoch', starts_at) / 60)::int) || int4send(ceil(date_part('epoch', ends_at) / 60)::int)
         || int4send(CASE WHEN upper_inf(places) THEN 32767 ELSE upper(places) - lower(places) END), ''::bytea)
     FROM clinic_reservation
     WHERE live AND resource_id = ANY (%s) AND starts_at >= %s - interval '1 day' AND starts_at < %s AND ends_at > %s
