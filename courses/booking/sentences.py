@@ -4,12 +4,12 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
-from django.utils import formats
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from clinic.models import Therapist
+from courses import dates
 from courses.booking.models import Course, Plan
 
 _REASONS = {
@@ -38,16 +38,6 @@ _FILTERS = {
     ),
     "window": lambda n: ngettext("the wished hours on %(n)s day", "the wished hours on %(n)s days", n) % {"n": n},
 }
-
-
-def day_text(day: dt.date) -> str:
-    """“Tue 24 Nov 2026” in the active language."""
-    return formats.date_format(day, _("D j M Y"))
-
-
-def moment_text(moment: dt.datetime) -> str:
-    """“Tue 24 Nov 2026, 17:30”; `moment` in the clinic's zone."""
-    return _("%(day)s, %(time)s") % {"day": day_text(moment.date()), "time": moment.strftime("%H:%M")}
 
 
 def reason_sentence(plan: Plan) -> str:
@@ -81,7 +71,7 @@ def concession_sentence(plan: Plan, concession: Mapping[str, Any]) -> str:
     changes = _(" and ").join(parts)
     return _("%(changes)s → ends %(day)s") % {
         "changes": capfirst(changes),
-        "day": day_text(dt.date.fromisoformat(concession["last_day"])),
+        "day": dates.day_text(dt.date.fromisoformat(concession["last_day"])),
     }
 
 
@@ -126,6 +116,11 @@ def _names(pks: list[int]) -> str:
     return ", ".join(names[pk] for pk in pks if pk in names) or _("another specialist")
 
 
+def _moment(moment: dt.datetime) -> str:
+    """“Tue 24 Nov 2026, 17:30”; `moment` in the clinic's zone."""
+    return f"{dates.day_text(moment.date())}, {moment:%H:%M}"
+
+
 def plan_sentence(plan: Plan) -> str:
     """The plan to read aloud: “Starts Tue 24 Nov 2026, 17:30, then Tuesdays and Thursdays, with Anna P., ends …”."""
     if not plan.items:
@@ -133,25 +128,20 @@ def plan_sentence(plan: Plan) -> str:
     zone = plan.clinic.tz
     starts = sorted(dt.datetime.fromisoformat(item["start"]).astimezone(zone) for item in plan.items)
     therapists = list(dict.fromkeys(item["therapist"] for item in plan.items if item["therapist"]))
-    parts = [_("Starts %(moment)s") % {"moment": moment_text(starts[0])}]
+    parts = [_("Starts %(moment)s") % {"moment": _moment(starts[0])}]
     if len(starts) > 1:
-        weekdays = sorted({start.weekday() for start in starts[1:]})
+        weekdays = sorted({start.isoweekday() for start in starts[1:]})
         parts.append(_("then %(weekdays)s") % {"weekdays": _weekdays(weekdays)})
     if therapists:
         parts.append(_("with %(names)s") % {"names": _names(therapists)})
     if len(starts) > 1:
-        parts.append(_("ends %(day)s") % {"day": day_text(starts[-1].date())})
+        parts.append(_("ends %(day)s") % {"day": dates.day_text(starts[-1].date())})
     return _("%(sentence)s.") % {"sentence": ", ".join(parts)}
 
 
-def _weekdays(weekdays: list[int]) -> str:
-    names = [_("Mon"), _("Tue"), _("Wed"), _("Thu"), _("Fri"), _("Sat"), _("Sun")]
-    if len(weekdays) > 4 and weekdays == list(range(weekdays[0], weekdays[-1] + 1)):
-        return _("%(first)s–%(last)s") % {"first": names[weekdays[0]], "last": names[weekdays[-1]]}
-    return ", ".join(names[day] for day in weekdays)
-
-
-def course_title(course: Course) -> str:
-    """“Massage ×10, lumbosacral”."""
-    title = _("%(procedure)s ×%(n)s") % {"procedure": course.procedure.name, "n": course.sessions_total}
-    return f"{title}, {course.area}" if course.area else title
+def _weekdays(numbers: list[int]) -> str:
+    """ISO weekdays: “Mon–Fri” where they are five or more in a row, else “Mon, Wed”."""
+    if len(numbers) > 4 and numbers == list(range(numbers[0], numbers[-1] + 1)):
+        first, last = dates.weekday_name(numbers[0]), dates.weekday_name(numbers[-1])
+        return _("%(first)s–%(last)s") % {"first": first, "last": last}
+    return dates.weekdays_text(numbers)

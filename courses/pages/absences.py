@@ -15,7 +15,7 @@ from clinic.models import Absence
 from clinic.permissions import Permission
 from courses.booking.access import absence_for, therapist_for
 from courses.booking.disruption import URGENT, record_absence, sessions_to_replace
-from courses.pages.dates import local, moment_text, read_day
+from courses.dates import local, moment_text, read_day
 from courses.pages.forms import DateField, TimeField
 from courses.pages.permissions import PageRequest, page
 

@@ -10,8 +10,8 @@ from django.utils.http import urlencode
 from django.utils.safestring import mark_safe
 
 from clinic.permissions import Permission
+from courses.dates import read_day
 from courses.pages.cards import read_cards
-from courses.pages.dates import read_day
 from courses.pages.days import BY_ROOM, BY_THERAPIST, read_board
 from courses.pages.grid import STEP_MINUTES
 from courses.pages.permissions import PageRequest, page

@@ -17,7 +17,7 @@ from django.utils.translation import pgettext_lazy
 from clinic.errors import NotFound
 from clinic.models import Clinic, Patient
 from clinic.permissions import Permission
-from courses.pages.dates import read_day
+from courses.dates import read_day
 from courses.pages.permissions import PageRequest, page
 from notifications.calls import Call, mark_confirmed, mark_not_reached, mark_reached, open_calls
 from notifications.models import Message

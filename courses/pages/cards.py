@@ -17,11 +17,11 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
 from clinic.models import Clinic, Equipment, Reservation, ResourceKind, Room, Therapist
+from courses import dates
 from courses.booking.models import Session
 from courses.booking.transitions import PLACED, Status
 from courses.catalogue.models import Procedure
 from courses.groups.models import ClassMeeting
-from courses.pages import dates
 from courses.pages.names import initials_of, short_name_of
 from courses.pages.statuses import LOOKS, TO_REPLACE, tint_of
 

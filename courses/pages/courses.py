@@ -12,7 +12,7 @@ from courses.booking.access import course_for
 from courses.booking.lifecycle import pause_course, replan_course, resume_course
 from courses.booking.models import Course, Session
 from courses.booking.transitions import DONE, LIVE, PLACED, PLANNED, Status
-from courses.pages.dates import weekdays_text
+from courses.dates import weekdays_text
 from courses.pages.forms import DateField
 from courses.pages.permissions import PageRequest, page
 

@@ -11,8 +11,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from clinic.models import Absence, Clinic, Closure, Outage, ResourceKind, Room, Shift, Therapist
+from courses import dates
 from courses.booking.calendars import Days, period_masks, read_days, shift_masks, slot_of, span_mask, time_of
-from courses.pages import dates
 from courses.pages.cards import Card, read_cards
 from courses.pages.grid import MOST_LANES, MOST_STEPS, STEP_MINUTES
 

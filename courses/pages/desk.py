@@ -16,7 +16,7 @@ from clinic.permissions import Permission
 from courses.booking.models import Course, Session, Visit
 from courses.booking.transitions import PLACED, Status
 from courses.catalogue.models import Procedure
-from courses.pages.dates import clock
+from courses.dates import clock
 from courses.pages.permissions import PageRequest, page
 from courses.prescribing.models import Referral
 

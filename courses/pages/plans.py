@@ -20,7 +20,7 @@ from courses.booking.holds import hold_plan, release_hold, renew_hold
 from courses.booking.models import Course, Plan, Session
 from courses.booking.proposals import propose_plan
 from courses.booking.transitions import Status
-from courses.pages.dates import moment_text
+from courses.dates import moment_text
 from courses.pages.errors import error_page
 from courses.pages.permissions import PageRequest, page
 from courses.pages.proposals import concessions_of, days_of, months_of, quality_text, read_lines, summary_of

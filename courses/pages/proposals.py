@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from clinic.models import Equipment, Room, Therapist
 from courses.booking import sentences
 from courses.booking.models import Course, Plan, Session
-from courses.pages.dates import local
+from courses.dates import local
 
 
 @dataclass(slots=True)

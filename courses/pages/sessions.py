@@ -23,7 +23,7 @@ from courses.booking.cancelling import cancel_session
 from courses.booking.models import Session
 from courses.booking.moves import free_starts, move_session
 from courses.booking.transitions import PLACED, PLANNED, Status, may_become
-from courses.pages.dates import clock, day_text, local, moment_text, read_day
+from courses.dates import clock, day_text, local, moment_text, read_day
 from courses.pages.forms import DateField, TimeField, on_grid
 from courses.pages.permissions import PageRequest, page
 

@@ -7,7 +7,8 @@ from django import template
 from django.forms import BoundField
 
 from clinic.models import Patient
-from courses.pages import dates, names, statuses
+from courses import dates
+from courses.pages import names, statuses
 
 register = template.Library()
 

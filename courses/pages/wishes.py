@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 from clinic.models import Therapist
 from clinic.models.resources import Sex
 from courses.booking.models import Course, Strength
-from courses.pages.dates import weekday_name
+from courses.dates import weekday_name
 from courses.pages.forms import DateField, TimeField
 
 PROFILES = [

@@ -6,7 +6,7 @@ import pytest
 from django.utils import translation
 from django.utils.translation import ngettext
 
-from courses.pages import dates
+from courses import dates
 
 _NUMBERS = (0, 1, 2, 5, 11, 21, 112)
 
