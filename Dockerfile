@@ -2,7 +2,7 @@
 FROM python:3.13-slim AS packages
 RUN python -m venv /opt/venv
 COPY requirements/production.txt /tmp/production.txt
-RUN /opt/venv/bin/pip install --no-cache-dir --require-hashes -r /tmp/production.txt
+RUN /opt/venv/bin/pip install --no-cache-dir --no-deps --require-hashes -r /tmp/production.txt
 
 FROM python:3.13-slim
 ENV PATH=/opt/venv/bin:$PATH \

@@ -122,7 +122,10 @@ def _install_with_pip(lock: Path, *, fresh: bool) -> bool:
     pip = [str(PYTHON), "-m", "pip"]
     if fresh or subprocess.run([*pip, "--version"], capture_output=True, check=False).returncode:
         pip = _make_venv()
-    command = [*pip, "install", "--require-hashes", "--no-input", "--disable-pip-version-check", "-r", str(lock)]
+    # The lock is complete. Without --no-deps pip before 23.3 resolves anew what a package asks for with an extra, as in
+    # coverage[toml], and fails on the day that a newer version of it comes out.
+    options = ["--no-deps", "--require-hashes", "--no-input", "--disable-pip-version-check"]
+    command = [*pip, "install", *options, "-r", str(lock)]
     return _show_progress(command, total=_count(lock))
 
 

@@ -124,7 +124,7 @@ def test_the_image_runs_as_an_ordinary_user() -> None:
 
 def test_the_image_holds_the_locked_production_set_and_no_other() -> None:
     installed = re.findall(r"pip install .*$", DOCKERFILE, flags=re.MULTILINE)
-    assert installed == ["pip install --no-cache-dir --require-hashes -r /tmp/production.txt"]
+    assert installed == ["pip install --no-cache-dir --no-deps --require-hashes -r /tmp/production.txt"]
     assert "COPY requirements/production.txt /tmp/production.txt" in DOCKERFILE
 
 

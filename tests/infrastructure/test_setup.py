@@ -2,9 +2,12 @@
 
 import hashlib
 import json
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import run
 
@@ -93,3 +96,18 @@ def test_no_other_python_than_the_one_at_hand_is_fetched(project: Path, monkeypa
     assert run._install_with_uv(project / "requirements" / "run.txt", fresh=True)
     assert {env["UV_PYTHON_DOWNLOADS"] for _command, env in ran} == {"never"}
     assert "--require-hashes" in ran[-1][0]
+
+
+@pytest.mark.parametrize("name", run.SETS)
+def test_a_lock_names_all_that_its_packages_ask_for(name: str) -> None:
+    """It is installed without resolving anything."""
+    lines = (run.PROJECT / "requirements" / f"{name}.txt").read_text().splitlines()
+    locked = [Requirement(line.rstrip("\\")) for line in lines if line and line[0] not in " #"]
+    here = {canonicalize_name(one.name) for one in locked if one.marker is None or one.marker.evaluate()}
+    missing = {f"{package} asks for {asked}" for package in here for asked in _asks_for(package) if asked not in here}
+    assert missing == set()
+
+
+def _asks_for(package: str) -> set[str]:
+    asked = [Requirement(line) for line in metadata.requires(package) or ()]
+    return {canonicalize_name(one.name) for one in asked if one.marker is None or one.marker.evaluate({"extra": ""})}
