@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from .types import SLOTS_PER_DAY, CourseRequest, Flaw, Problem, ProblemError, Strength
+from .types import SLOTS_PER_DAY, CourseRequest, Flaw, Problem, ProblemError, Stay, Strength
 
 
 def require_valid(problem: Problem) -> None:
@@ -67,6 +67,18 @@ def _time_flaws(course: CourseRequest, days: int) -> Iterator[Flaw]:
         yield flaw("pinned", "outside_horizon")
     if len({p.day for p in course.pinned}) < len(course.pinned):
         yield flaw("pinned", "twice_a_day")
+    if any(not 0 <= f.day < days or not 0 <= f.slot < SLOTS_PER_DAY for f in course.former):
+        yield flaw("former", "outside_horizon")
+    if len({f.day for f in course.former}) < len(course.former):
+        yield flaw("former", "twice_a_day")
+    elif sum(f.stay is Stay.MUST for f in course.former) > course.sessions:
+        yield flaw("former", "more_than_sessions")
+    if course.hours is not None:
+        start, end = course.hours
+        if not 0 <= start < end <= SLOTS_PER_DAY:
+            yield flaw("hours", "not_an_interval")
+        elif course.series is None and end - start < course.slots:
+            yield flaw("hours", "shorter_than_session")
 
 
 def _resource_flaws(problem: Problem, course: CourseRequest, days: int) -> Iterator[Flaw]:
