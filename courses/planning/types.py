@@ -288,7 +288,7 @@ class Profile:
 
 BALANCED = Profile()
 EARLIEST_FINISH = Profile(name="earliest_finish", visit=8, finish=12, gap=0, arrival=1)
-FEWEST_VISITS = Profile(name="fewest_visits", visit=90, finish=1)
+FEWEST_VISITS = Profile(name="fewest_visits", visit=90)
 SAME_THERAPIST = Profile(
     name="same_therapist",
     therapist=40,
