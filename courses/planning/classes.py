@@ -45,6 +45,8 @@ def accepted_series(course: CourseRequest) -> list[ClassSeries]:
 def enrolments(ground: Ground, course: CourseRequest) -> Iterator[Enrolment]:
     """Every run of `sessions` consecutive held meetings with a seat left, the patient free, the musts kept."""
     usable = set(usable_days(ground, course))
+    windows = ground.number_windows(course)
+    given = len(course.done_days) + len(course.pinned)
     rest = course.patient_margins
     for series in accepted_series(course):
         held = [m for m in series.meetings if m.held]
@@ -53,17 +55,32 @@ def enrolments(ground: Ground, course: CourseRequest) -> Iterator[Enrolment]:
             and m.day in usable
             and bool(starts_window(course, m.slots) >> m.slot & 1)
             and _is_free(ground, m, rest.before, rest.after)
+            and _keeps_rules(ground, course, m)
             for m in held
         ]
         for first in range(len(held) - course.sessions + 1):
             last = first + course.sessions
-            if all(fits[first:last]):
+            if all(fits[first:last]) and _in_windows(held[first:last], windows, given):
                 yield Enrolment(series, tuple(held[first:last]))
 
 
 def _is_free(ground: Ground, meeting: ClassMeeting, before: int, after: int) -> bool:
     wanted = masks.interval(meeting.day, meeting.slot - before, meeting.slot + meeting.slots + after)
     return ground.patient & wanted == wanted
+
+
+def _keeps_rules(ground: Ground, course: CourseRequest, meeting: ClassMeeting) -> bool:
+    if not ground.rulebook or meeting.day not in ground.fixed:
+        return True
+    return bool(ground.rulebook.starts(course, meeting.slots, ground.fixed[meeting.day]) >> meeting.slot & 1)
+
+
+def _in_windows(meetings: list[ClassMeeting], windows: dict[int, tuple[int, int]], given: int) -> bool:
+    everywhere = (0, meetings[-1].day if meetings else 0)
+    return all(
+        windows.get(given + n, everywhere)[0] <= m.day <= windows.get(given + n, everywhere)[1]
+        for n, m in enumerate(meetings, start=1)
+    )
 
 
 def solve_classes(

@@ -9,13 +9,15 @@ import numpy as np
 from . import masks, weights
 from .ground import Ground
 from .types import SLOTS_PER_DAY, CourseRequest, GapUnit, Strength, TherapistOption
-from .weights import ANCHORS, IMPOSSIBLE, QUARTER
+from .weights import ANCHORS, NEVER, QUARTER
 
 
 def usable_days(ground: Ground, course: CourseRequest) -> list[int]:
     """Opening days on which the course's musts allow a session, resources and the patient's time aside."""
     last = ground.days - 1 if course.finish_day is None else min(course.finish_day, ground.days - 1)
     shut = course.excluded_days | set(course.done_days) | {p.day for p in course.pinned}
+    if ground.rulebook:
+        shut |= ground.rulebook.barred_days(course, ground.fixed)
     by_weekday = course.weekdays_strength is Strength.MUST and bool(course.weekdays)
     return [
         d
@@ -58,6 +60,19 @@ def patient_starts(ground: Ground, course: CourseRequest) -> int:
     return masks.starts_for(ground.patient, course.slots, rest.before, rest.after)
 
 
+def ruled_starts(ground: Ground, course: CourseRequest) -> int:
+    """Joined starts at which the rules between procedures hold beside what is booked and taken."""
+    if not ground.rulebook:
+        return masks.day_bits(ground.days)
+    book, everywhere = ground.rulebook, masks.interval_mask(0, SLOTS_PER_DAY)
+    return masks.join_days(
+        tuple(
+            book.starts(course, course.slots, ground.fixed[day]) if day in ground.fixed else everywhere
+            for day in range(ground.days)
+        )
+    )
+
+
 def therapist_starts(ground: Ground, course: CourseRequest, option: TherapistOption) -> int:
     """Joined starts at which the therapist, qualified on the day, and where needed their hands are free."""
     margins = course.therapist_margins
@@ -90,7 +105,7 @@ class CourseTable:
 
     options: accepted therapists that have any start at all ([None] for a procedure without one);
     axis: the days the chain runs over (opening days, or calendar days, from start to finish, pinned days included);
-    cost: int32 (options, axis, slots), slot 0 being `low`; IMPOSSIBLE where no session may start.
+    cost: int32 (options, axis, slots), slot 0 being `low`; IMPOSSIBLE or more where no session may start.
     The cost holds everything but visit, arrival, gaps, finish and extra therapists.
     """
 
@@ -103,7 +118,7 @@ class CourseTable:
         open_ = set(usable)
         common = masks.join_days(tuple(window if d in open_ else 0 for d in range(ground.days)))
         if common:
-            common &= patient_starts(ground, course)
+            common &= patient_starts(ground, course) & ruled_starts(ground, course)
         if common:
             common &= room_starts(ground, course)
         self.options: list[TherapistOption | None] = []
@@ -162,7 +177,7 @@ class CourseTable:
             if option is not None and profile.stub and ground.has_one_place(option.therapist):
                 for stub in stub_bits(ground.untaken(option.therapist), length, margins.before):
                     cost[i] += profile.stub * masks.to_array(stub & self.starts[i], ground.days)[self.axis, low:high]
-        cost[~free] = IMPOSSIBLE
+        cost[~free] = NEVER
         self.cost = cost
 
     def arrival(self, anchors: tuple[int, ...]) -> tuple[np.ndarray, Mapping[int, np.ndarray]]:

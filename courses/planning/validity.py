@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from .rule_validity import find_rule_flaws
 from .types import SLOTS_PER_DAY, CourseRequest, Flaw, Problem, ProblemError, Strength
 
 
@@ -27,6 +28,7 @@ def find_flaws(problem: Problem) -> Iterator[Flaw]:
             yield Flaw(key, "key", "not_unique")
     for course in problem.courses:
         yield from _course_flaws(problem, course, days)
+    yield from find_rule_flaws(problem)
 
 
 def _course_flaws(problem: Problem, course: CourseRequest, days: int) -> Iterator[Flaw]:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 
+from .rule_checks import check_rules
 from .types import (
     CourseRequest,
     GapUnit,
@@ -49,6 +50,7 @@ def verify(problem: Problem, plan: Plan) -> list[Violation]:
     found += _check_patient(problem, requests, sessions)
     found += _check_resources(problem, requests, sessions)
     found += _check_exclusions(problem, requests, sessions)
+    found += check_rules(problem, requests, sessions)
     return found
 
 
