@@ -8,7 +8,7 @@ milliseconds. Only the dates of recurrence rules are cached, keyed by their own 
 import datetime as dt
 import zoneinfo
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -17,7 +17,7 @@ import numpy as np
 from dateutil.rrule import rrulestr
 from django.db import connection
 
-from clinic.models import CalendarDay, Clinic, Shift
+from clinic.models import CalendarDay, Clinic
 from courses.planning.types import FULL_DAY, SLOT_MINUTES, SLOTS_PER_DAY, Masks, ResourceDays
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -136,8 +136,22 @@ def rule_dates(rrule: str, starts_on: dt.date, first: dt.date, last: dt.date) ->
     return frozenset(moment.date() for moment in rule.between(begin, end, inc=True))
 
 
-def shift_masks(days: Days, shifts: Iterable[Shift]) -> dict[int, Masks]:
-    """Working hours of each therapist, absences ignored, within the clinic's open days."""
+_SHIFTS = """
+    SELECT therapist_id, start_time, end_time, break_from, break_until, rrule, exdates, starts_on, ends_on
+    FROM clinic_shift
+    WHERE clinic_id = %(clinic)s AND starts_on <= %(last)s AND (ends_on IS NULL OR ends_on >= %(first)s)
+      AND (%(therapists)s::bigint[] IS NULL OR therapist_id = ANY (%(therapists)s::bigint[]))
+"""
+
+
+def read_working_hours(days: Days, therapists: Collection[int] | None = None) -> dict[int, Masks]:
+    """Hours of each of these therapists, or of all who have shifts here, absences ignored, within the clinic's open
+    days. One statement.
+    """
+    parameters: dict[str, Any] = {"clinic": days.clinic.pk, "first": days.first, "last": days.last}
+    with connection.cursor() as cursor:
+        cursor.execute(_SHIFTS, parameters | {"therapists": None if therapists is None else list(therapists)})
+        shifts = cursor.fetchall()
     week = dt.timedelta(days=7)
     # Whole years: horizons differ from request to request, and a rule is expanded from its first date on.
     begin = dt.date((days.first - week).year, 1, 1)
@@ -150,14 +164,14 @@ def shift_masks(days: Days, shifts: Iterable[Shift]) -> dict[int, Masks]:
             nominal = date + dt.timedelta(days=weekday - date.isoweekday())
             open_days.append((day, date, nominal, days.open_masks[day]))
     masks: dict[int, list[int]] = defaultdict(lambda: [0] * days.count)
-    for shift in shifts:
-        hours = span_mask(slot_of(shift.start_time, up=True), slot_of(shift.end_time))
-        if shift.break_from is not None and shift.break_until is not None:
-            hours &= ~span_mask(slot_of(shift.break_from), slot_of(shift.break_until, up=True))
-        dates = rule_dates(shift.rrule, shift.starts_on, begin, end)
-        ends_on, exceptions, row = shift.ends_on or days.last, frozenset(shift.exdates), masks[shift.therapist_id]
+    for therapist, start_time, end_time, break_from, break_until, rrule, exdates, starts_on, ends_on in shifts:
+        hours = span_mask(slot_of(start_time, up=True), slot_of(end_time))
+        if break_from is not None and break_until is not None:
+            hours &= ~span_mask(slot_of(break_from), slot_of(break_until, up=True))
+        dates = rule_dates(rrule, starts_on, begin, end)
+        last, exceptions, row = ends_on or days.last, frozenset(exdates), masks[therapist]
         for day, date, nominal, open_mask in open_days:
-            if nominal in dates and shift.starts_on <= date <= ends_on and date not in exceptions:
+            if nominal in dates and starts_on <= date <= last and date not in exceptions:
                 row[day] |= hours & open_mask
     return {therapist: tuple(row) for therapist, row in masks.items()}
 
@@ -317,8 +331,7 @@ def read_calendars(
     devices work whenever the clinic is open.
     """
     hands = hands or {}
-    shifts = Shift.objects.filter(clinic=days.clinic, therapist_id__in=therapists, starts_on__lte=days.last)
-    works = shift_masks(days, shifts)
+    works = read_working_hours(days, therapists)
     away = read_away(days, [*therapists, *places])
     shut = away.get(None, {})
     wanted = [*therapists, *places, *hands, *([patient] if patient is not None else [])]

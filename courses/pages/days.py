@@ -10,9 +10,9 @@ from django.db.models import Q
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from clinic.models import Absence, Clinic, Closure, Outage, ResourceKind, Room, Shift, Therapist
+from clinic.models import Absence, Clinic, Closure, Outage, ResourceKind, Room, Therapist
 from courses import dates
-from courses.booking.calendars import Days, period_masks, read_days, shift_masks, slot_of, span_mask, time_of
+from courses.booking.calendars import Days, period_masks, read_days, read_working_hours, slot_of, span_mask, time_of
 from courses.pages.cards import Card, read_cards
 from courses.pages.grid import MOST_LANES, MOST_STEPS, STEP_MINUTES
 
@@ -157,8 +157,7 @@ def _read_rooms(clinic: Clinic, days: Days) -> _Crew:
 
 def _read_therapists(clinic: Clinic, days: Days, cards: list[Card]) -> _Crew:
     """Whoever has a shift at this clinic that day, or a card."""
-    shifts = Shift.objects.filter(clinic=clinic, starts_on__lte=days.first)
-    works = {pk: masks[0] for pk, masks in shift_masks(days, shifts).items() if masks[0]}
+    works = {pk: masks[0] for pk, masks in read_working_hours(days).items() if masks[0]}
     wanted = set(works) | {card.therapist_id for card in cards if card.therapist_id}
     absences = Absence.objects.filter(_meets(days), therapist__in=wanted)
     return _Crew(

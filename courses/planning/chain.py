@@ -8,6 +8,7 @@ is not implied by the minimal gap.  Rows (therapist sets x arrival times) lie al
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Iterator
 
@@ -15,7 +16,7 @@ import numpy as np
 
 from . import weights
 from .table import CourseTable
-from .weights import IMPOSSIBLE
+from .weights import IMPOSSIBLE, NEVER
 
 
 class Chain:
@@ -43,16 +44,24 @@ class Chain:
             cost = self.profile.gap * (gap - course.gap_min) + self.profile.hole * np.maximum(
                 0, calendar - weights.LONG_GAP
             )
+            if course.free_gaps:
+                cost = np.zeros_like(cost)
             skipped = before[gap:-1] - before[1 : size + 1 - gap]
-            self.gaps.append((gap, (cost + IMPOSSIBLE * (skipped > 0)).astype(np.int32)))
+            self.gaps.append((gap, (cost + NEVER * (skipped > 0)).astype(np.int32)))
         self.first = self._first_costs(table)
         self.last = (self.profile.finish * (days - course.start_day)).astype(np.int32)
-        self.last += IMPOSSIBLE * (before[-1] - before[1:] > 0)
+        self.last += NEVER * (before[-1] - before[1:] > 0)
         self._lay_weeks(table, ground.weeks)
+        given = len(course.done_days)
+        # Number from 0 of those in the chain → positions, half-open.
+        self.windows = {
+            number - given - 1: (bisect_left(self.axis, low), bisect_right(self.axis, high))
+            for number, (low, high) in ground.number_windows(course).items()
+        }
 
     def _first_costs(self, table: CourseTable) -> np.ndarray:
         course = self.course
-        cost = (IMPOSSIBLE * (self.before[:-1] > 0)).astype(np.int32)
+        cost = (NEVER * (self.before[:-1] > 0)).astype(np.int32)
         if not course.done_days:
             return cost
         done = max(course.done_days)
@@ -60,7 +69,7 @@ class Chain:
             gap = table.position[day] - table.position[done]
             too_long = course.gap_max is not None and gap > course.gap_max and not course.resuming
             if gap < course.gap_min or too_long:
-                cost[i] += IMPOSSIBLE
+                cost[i] += NEVER
             elif not course.resuming:
                 cost[i] += weights.gap_cost(self.profile, course, gap=gap, calendar_days=day - done)
         return cost
@@ -85,13 +94,16 @@ class Chain:
             self.week_costs = []
             for gap, vector in self.gaps:
                 same = self.week[gap:] == self.week[:-gap]
-                staying = np.where(same, vector, IMPOSSIBLE).astype(np.int32)
-                self.week_costs.append((staying, np.where(same, IMPOSSIBLE, vector).astype(np.int32)))
+                staying = np.where(same, vector, NEVER).astype(np.int32)
+                self.week_costs.append((staying, np.where(same, NEVER, vector).astype(np.int32)))
 
     def _span(self, k: int) -> tuple[int, int]:
         """Positions that the session number k (from 0) can have: half-open."""
         low = k * self.course.gap_min
-        return low, len(self.axis) - (self.length - 1 - k) * self.course.gap_min
+        high = len(self.axis) - (self.length - 1 - k) * self.course.gap_min
+        first, after = self.windows.get(k, (0, len(self.axis)))
+        low = max(low, first)
+        return low, max(low, min(high, after))
 
     def layers(self, day_costs: np.ndarray) -> Iterator[np.ndarray]:
         """V[k] for k = 0, 1, ...: int32 (states, axis, rows); day_costs is (axis, rows).
@@ -103,7 +115,7 @@ class Chain:
         states = max(self.limit, 1)
         shape = (states, *cost.shape)
         low, high = self._span(0)
-        value = np.full(shape, IMPOSSIBLE, dtype=np.int32)
+        value = np.full(shape, NEVER, dtype=np.int32)
         start = cost[low:high] + self.first[low:high, None]
         if self.limit:
             for i in range(low, high):
@@ -115,11 +127,11 @@ class Chain:
         yield value
         for k in range(1, self.length):
             low, high = self._span(k)
-            value = self._step(value, cost, low, high) if high > low else np.full(shape, IMPOSSIBLE, dtype=np.int32)
+            value = self._step(value, cost, low, high) if high > low else np.full(shape, NEVER, dtype=np.int32)
             yield value
 
     def _step(self, old: np.ndarray, cost: np.ndarray, low: int, high: int) -> np.ndarray:
-        new = np.full(old.shape, IMPOSSIBLE, dtype=np.int32)
+        new = np.full(old.shape, NEVER, dtype=np.int32)
         best = old.min(axis=0) if self.limit > 1 else old[0]
         work = np.empty_like(new)
         for (gap, gap_cost), (staying, crossing) in zip(self.gaps, self.week_costs, strict=True):
@@ -152,7 +164,7 @@ class Chain:
     def values(self, day_costs: np.ndarray) -> np.ndarray:
         """The cheapest chain of each row: int32 (rows,), >= IMPOSSIBLE where there is none."""
         if self.length == 0 or not self.axis:
-            return np.full(day_costs.shape[1], IMPOSSIBLE if self.length else 0, dtype=np.int32)
+            return np.full(day_costs.shape[1], NEVER if self.length else 0, dtype=np.int32)
         (value,) = deque(self.layers(day_costs), maxlen=1)
         least: np.ndarray = (value.min(axis=0) + self.last[:, None]).min(axis=0)
         return least

@@ -47,27 +47,43 @@ def enrolments(ground: Ground, course: CourseRequest) -> Iterator[Enrolment]:
     usable = set(usable_days(ground, course))
     stays = {(f.day, f.slot): f for f in staying(ground, course)}
     fixed = {(f.day, f.slot) for f in course.former if f.stay is Stay.MUST}
+    windows = ground.number_windows(course)
+    given = len(course.done_days) + len(course.pinned)
     rest = course.patient_margins
     for series in accepted_series(course):
         held = [m for m in series.meetings if m.held]
         fits = [
             m.seats_free > 0
-            and (
-                (m.day, m.slot) in stays
-                or (m.day in usable and bool(starts_window(course, m.slots) >> m.slot & 1))
-            )
+            and ((m.day, m.slot) in stays or (m.day in usable and bool(starts_window(course, m.slots) >> m.slot & 1)))
             and _is_free(ground, m, rest.before, rest.after)
+            and _keeps_rules(ground, course, m)
             for m in held
         ]
         for first in range(len(held) - course.sessions + 1):
             last = first + course.sessions
-            if all(fits[first:last]) and fixed <= {(m.day, m.slot) for m in held[first:last]}:
+            chosen = held[first:last]
+            stays_fixed = fixed <= {(m.day, m.slot) for m in chosen}
+            if all(fits[first:last]) and stays_fixed and _in_windows(chosen, windows, given):
                 yield Enrolment(series, tuple(held[first:last]))
 
 
 def _is_free(ground: Ground, meeting: ClassMeeting, before: int, after: int) -> bool:
     wanted = masks.interval(meeting.day, meeting.slot - before, meeting.slot + meeting.slots + after)
     return ground.patient & wanted == wanted
+
+
+def _keeps_rules(ground: Ground, course: CourseRequest, meeting: ClassMeeting) -> bool:
+    if not ground.rulebook or meeting.day not in ground.fixed:
+        return True
+    return bool(ground.rulebook.starts(course, meeting.slots, ground.fixed[meeting.day]) >> meeting.slot & 1)
+
+
+def _in_windows(meetings: list[ClassMeeting], windows: dict[int, tuple[int, int]], given: int) -> bool:
+    everywhere = (0, meetings[-1].day if meetings else 0)
+    return all(
+        windows.get(given + n, everywhere)[0] <= m.day <= windows.get(given + n, everywhere)[1]
+        for n, m in enumerate(meetings, start=1)
+    )
 
 
 def solve_classes(

@@ -6,12 +6,14 @@ how one course is planned around the others.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from functools import cached_property
 
 from . import masks
-from .types import CourseRequest, PlannedSession, Problem
+from .rulebook import Fixed, RuleBook, kind_of
+from .types import CourseRequest, Key, PlannedSession, Problem
 
 
 class Ground:
@@ -20,6 +22,7 @@ class Ground:
         self.days = problem.horizon.days
         self.opening_days = [d for d, is_open in enumerate(problem.horizon.opening) if is_open]
         self.courses = {c.key: c for c in problem.courses}
+        self.rulebook = RuleBook(problem)
         self.taken: tuple[PlannedSession, ...] = ()
         self._free: dict[int, int] = {}
         self._given: dict[int, int] = {}
@@ -59,6 +62,25 @@ class Ground:
     def has_one_place(self, resource: int) -> bool:
         return self.problem.resources[resource].free_twice is None
 
+    @cached_property
+    def fixed(self) -> Mapping[int, tuple[Fixed, ...]]:
+        """Day → what is booked or taken there, for the rules between procedures."""
+        found = defaultdict(tuple, self.rulebook.booked)
+        for s in self.taken:
+            found[s.day] += (Fixed(kind_of(self.courses[s.course]), s.slot, s.slot + s.slots),)
+        return found
+
+    @cached_property
+    def taken_by(self) -> Mapping[Key, list[PlannedSession]]:
+        found: dict[Key, list[PlannedSession]] = defaultdict(list)
+        for s in self.taken:
+            found[s.course].append(s)
+        return found
+
+    def number_windows(self, course: CourseRequest) -> dict[int, tuple[int, int]]:
+        """Session number → first and last day it may lie on beside what is taken; see `RuleBook.number_windows`."""
+        return self.rulebook.number_windows(course, self.taken_by) if self.rulebook else {}
+
     def excludes(self, course: CourseRequest, day: int) -> bool:
         """The course may not be on this day beside what the patient has there already."""
         booked = self.problem.patient.booked.get(day)
@@ -75,7 +97,7 @@ class Ground:
         """This ground with the sessions taken: their patient time, and their resources' time with margins."""
         ground = Ground.__new__(Ground)
         ground.problem, ground.days, ground.opening_days = self.problem, self.days, self.opening_days
-        ground.courses, ground._given = self.courses, self._given
+        ground.courses, ground._given, ground.rulebook = self.courses, self._given, self.rulebook
         ground.__dict__.update({k: self.__dict__[k] for k in ("weekdays", "weeks") if k in self.__dict__})
         ground.taken = self.taken + tuple(sessions)
         ground._free, ground._shared = dict(self._free), dict(self._shared)

@@ -16,6 +16,7 @@ import numpy as np
 from . import weights
 from .bounds import Sets, Shares, costs_to_go
 from .chain import Chain
+from .crossings import Crossings
 from .ground import Ground
 from .patterns import DayPatterns
 from .single import EXACT_THERAPISTS, choose_rooms
@@ -25,6 +26,7 @@ from .types import CourseRequest, Key, PlannedSession
 from .weights import ANCHORS, IMPOSSIBLE
 
 LARGEST_GAP = 12  # a longer or open maximal gap makes the state space too large
+FEW_SESSIONS = 4  # unless there are few sessions, as of a doctor's review
 LARGEST_SET = 2  # therapists per course, where there are more than can all be tried
 FIRST_BATCH, BATCH = 16, 96
 GLANCE, GLANCE_STATES = 24, 4000
@@ -62,6 +64,7 @@ class JointSearch:
             return
         self.chains = [Chain(t) for t in self.tables]
         self.patterns = DayPatterns(self.ground, self.tables)
+        self.crossings = Crossings(self.ground, self.tables)
         self.sets = [therapist_sets(len(t.options)) for t in self.tables]
         self.penalties = [self._penalties(c) for c in range(len(courses))]
         self.shares = Shares(self.patterns, self.sets)
@@ -172,6 +175,7 @@ class JointSearch:
             start=self.penalty_of(index).astype(np.int32),
             patterns={s: self._pattern_costs(s, index) for s in self.patterns.cost},
             days=self.patterns.days,
+            crossings=self.crossings,
         )
         self.combinations += len(order)
         result = sweep(batch, self.best, most_states=most_states or MOST_STATES)
@@ -254,7 +258,7 @@ def suits(ground: Ground, courses: tuple[CourseRequest, ...]) -> bool:
         c.series is None
         and not c.pinned
         and c.sessions <= MOST_SESSIONS
-        and (c.sessions == 1 or (c.gap_max is not None and c.gap_max <= LARGEST_GAP))
+        and (c.sessions <= FEW_SESSIONS or (c.gap_max is not None and c.gap_max <= LARGEST_GAP))
         and (c.finish_day or ground.days) - min([c.start_day, *(f.day for f in c.former)]) < MOST_POSITIONS
         for c in courses
     )

@@ -1,23 +1,24 @@
 """What a day costs when some of the courses share it: the cheapest order and times of their sessions.
 
-Sessions follow one another without overlap, each patient's rest kept; a day's cost is that of its sessions, the waiting
-between them, and unless the patient comes anyway the visit and the distance to the usual arrival time.
+Sessions follow one another without overlap, the patient's rest and the rules between procedures kept; a day's cost is
+that of its sessions, the waiting between them, and unless the patient comes anyway the visit and the distance to the
+usual arrival time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import combinations, permutations
+from itertools import combinations
 
 import numpy as np
 
 from . import weights
 from .ground import Ground
+from .rows import Row, Rows
+from .rulebook import kind_of
 from .table import CourseTable, first_starts, visit_spans
-from .weights import ANCHORS, IMPOSSIBLE, QUARTER
-
-_NEVER = 2 * IMPOSSIBLE  # stays beyond IMPOSSIBLE whatever is taken off for waiting
+from .weights import ANCHORS, IMPOSSIBLE, NEVER, QUARTER
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class DayPatterns:
     def __init__(self, ground: Ground, tables: list[CourseTable]) -> None:
         self.ground, self.tables = ground, tables
         self.profile = ground.problem.profile
+        self.rows = Rows(ground.rulebook, [t.course for t in tables])
         self.low = min(t.low for t in tables)
         self.high = max(t.high for t in tables)
         usable = sorted({d for t in tables for i, d in enumerate(t.axis) if (t.cost[:, i] < IMPOSSIBLE).any()})
@@ -80,7 +82,7 @@ class DayPatterns:
                 outside = np.maximum(0, start - begins) + np.maximum(0, begins + slots - end)
                 found[:, i] -= wait * (outside - slots)
         found -= np.int32(wait * slots)
-        found[found >= IMPOSSIBLE // 2] = _NEVER
+        found[found >= IMPOSSIBLE // 2] = NEVER
         return found
 
     def _edges(self) -> tuple[np.ndarray, np.ndarray]:
@@ -98,16 +100,27 @@ class DayPatterns:
     def _excluded(self, subset: Iterable[int]) -> bool:
         courses = [self.tables[c].course for c in subset]
         return any(
-            a.procedure in b.not_same_day_with or b.procedure in a.not_same_day_with
+            a.procedure in b.not_same_day_with
+            or b.procedure in a.not_same_day_with
+            or self.ground.rulebook.apart(kind_of(a), kind_of(b)) > 0
             for a, b in combinations(courses, 2)
         )
+
+    def _crowded_days(self, subset: tuple[int, ...]) -> list[int]:
+        """Positions of the days that would hold more sessions of a tag than a day may."""
+        book, fixed = self.ground.rulebook, self.ground.fixed
+        if not book.limits:
+            return []
+        own = [kind_of(self.tables[c].course) for c in subset]
+        days = enumerate(self.days)
+        return [i for i, d in days if book.exceeds_limit([*own, *(s.kind for s in fixed.get(d, ()))])]
 
     def least_remainders(self) -> dict[tuple[int, ...], np.ndarray]:
         """Per subset, int32 (days, anchors): the least a day adds to its sessions' own costs, whoever gives them."""
         empty = []
         for table, raw in zip(self.tables, self.raw, strict=True):
             possible = (raw < IMPOSSIBLE).any(axis=0, keepdims=True)
-            empty.append(np.where(possible, -self.profile.wait * table.course.slots, _NEVER).astype(np.int32))
+            empty.append(np.where(possible, -self.profile.wait * table.course.slots, NEVER).astype(np.int32))
         return {subset: self._cost_of(subset, empty).min(axis=tuple(range(len(subset)))) for subset in self.cost}
 
     def own_costs(self, position: int) -> np.ndarray:
@@ -120,16 +133,15 @@ class DayPatterns:
         shape = tuple(len(raw[c]) for c in subset)
         if len(subset) > 1 and self._excluded(subset):
             return np.full((*shape, len(self.days), len(ANCHORS)), IMPOSSIBLE, dtype=np.int32)
-        best: np.ndarray | None = None
-        for order in permutations(subset):
-            first = self._follow(order, [raw[c] for c in order], self._end)
+        best = np.full((*shape, len(self.days), self.high - self.low), NEVER, dtype=np.int32)
+        for row in self.rows.of(subset):
+            order = row.courses
+            first = self._follow(row, [raw[c] for c in order], self._end)
             first = first + self._begin[:, : first.shape[-1]]
             # Option axes come in the order of the day; put them back into that of the subset.
             axes = [order.index(c) for c in subset]
-            first = first.transpose(*axes, *range(len(subset), len(subset) + 2))
-            best = first if best is None else np.minimum(best, first)
-        if best is None:
-            raise LookupError("a pattern of no course")
+            np.minimum(best, first.transpose(*axes, *range(len(subset), len(subset) + 2)), out=best)
+        best[..., self._crowded_days(subset), :] = NEVER
         quarters = np.minimum(np.minimum(best[..., 0::3], best[..., 1::3]), best[..., 2::3])
         found = np.empty((*quarters.shape[:-1], len(ANCHORS)), dtype=np.int32)
         for a in range(len(ANCHORS)):
@@ -137,28 +149,14 @@ class DayPatterns:
         np.minimum(found, IMPOSSIBLE, out=found)
         return found
 
-    def _follow(self, order: tuple[int, ...], raw: list[np.ndarray], end: np.ndarray) -> np.ndarray:
+    def _follow(self, row: Row, raw: list[np.ndarray], end: np.ndarray) -> np.ndarray:
         """Cost by start of the first of a row of sessions: (options in day order..., days, slots).
 
         Without the arrival, the visit and what the first start adds to the span.
         """
         width = self.high - self.low
-        last = self.tables[order[-1]].course
-        value: np.ndarray = raw[-1] + end[:, last.slots : last.slots + width]
-        for at in range(len(order) - 2, -1, -1):
-            shift = self._shift(order[at], order[at + 1])
-            later = np.minimum.accumulate(value[..., ::-1], axis=-1)[..., ::-1]
-            moved = np.full(later.shape, _NEVER, dtype=np.int32)
-            if shift < width:
-                moved[..., : width - shift] = later[..., shift:]
-            here = raw[at].reshape(raw[at].shape[0], *(1,) * (moved.ndim - 2), *raw[at].shape[1:])
-            value = here + moved[None]
-        return value
-
-    def _shift(self, earlier: int, later: int) -> int:
-        """Slots from the start of one course's session to the first possible start of the other's."""
-        first, second = self.tables[earlier].course, self.tables[later].course
-        return first.slots + first.patient_margins.after + second.patient_margins.before
+        last = self.tables[row.courses[-1]].course
+        return row.follow([*raw[:-1], raw[-1] + end[:, last.slots : last.slots + width]])
 
     def slottings(
         self, day: int, subset: tuple[int, ...], members: list[tuple[int, ...]], anchor: int
@@ -171,23 +169,21 @@ class DayPatterns:
         end = self._end[i : i + 1]
         raw = {c: self.raw[c][list(members[c]), i].min(axis=0)[None, None] for c in subset}
         arrival = np.repeat(self.arrival[anchor, i], QUARTER)
-        best: tuple[int, tuple[int, ...], int] | None = None
-        for order in permutations(subset):
-            costs = self._follow(order, [raw[c] for c in order], end).reshape(-1)
+        best: tuple[int, Row, int] | None = None
+        for row in self.rows.of(subset):
+            costs = self._follow(row, [raw[c] for c in row.courses], end).reshape(-1)
             costs = costs + self._begin[i, : len(costs)] + arrival
             slot = int(costs.argmin())
             if best is None or int(costs[slot]) < best[0]:
-                best = (int(costs[slot]), order, slot)
+                best = (int(costs[slot]), row, slot)
         if best is None or best[0] >= IMPOSSIBLE:
             raise LookupError("no such pattern")
-        _, order, slot = best
+        _, row, first = best
+        last = self.tables[row.courses[-1]].course
+        values = [raw[c].reshape(-1) for c in row.courses]
+        values[-1] = values[-1] + end[0, last.slots : last.slots + len(values[-1])]
         found = []
-        for at, c in enumerate(order):
+        for c, slot in zip(row.courses, row.starts(values, first), strict=True):
             options = members[c]
             found.append(Slotting(c, options[int(self.raw[c][list(options), i, slot].argmin())], slot + self.low))
-            if at + 1 < len(order):
-                rest = order[at + 1 :]
-                value = self._follow(rest, [raw[r] for r in rest], end).reshape(-1)
-                slot += self._shift(c, order[at + 1])
-                slot += int(value[slot:].argmin())
         return found

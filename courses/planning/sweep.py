@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .chain import Chain
+from .crossings import Crossings, Progress
 from .table import CourseTable
 from .weights import IMPOSSIBLE
 
@@ -77,6 +78,7 @@ class Batch:
     start: np.ndarray
     patterns: dict[tuple[int, ...], np.ndarray]
     days: list[int]
+    crossings: Crossings
 
 
 @dataclass(slots=True)
@@ -137,6 +139,7 @@ def sweep(batch: Batch, best: int, *, most_states: int = MOST_STATES) -> SweepRe
     for i, day in enumerate(batch.days):
         if not len(states.value):
             break
+        _forget(batch, states, day)
         to_go = [s.to_go_after(_positions_until(s, day)) for s in batch.steps]
         pieces = []
         for number, subset in enumerate(subsets):
@@ -184,6 +187,8 @@ def _move(batch: Batch, states: _States, i: int, subset: tuple[int, ...], number
         where.append(position)
         steps = batch.steps[c]
         possible &= (states.done[c] < steps.chain.length) & (steps.gap_costs[position][states.last[c]] < IMPOSSIBLE)
+    if batch.crossings:
+        possible &= batch.crossings.allow(Progress(states.done, states.last), subset, day)
     chosen = np.flatnonzero(possible)
     if not len(chosen):
         return None
@@ -193,12 +198,21 @@ def _move(batch: Batch, states: _States, i: int, subset: tuple[int, ...], number
     moved.value = moved.value + cost[moved.combination]
     fits = np.ones(len(chosen), dtype=bool)
     for c, position in zip(subset, where, strict=True):
-        fits &= _advance(batch.steps[c], moved, c, position)
+        fits &= _advance(batch.steps[c], moved, c, position, remember=batch.crossings.memory[c] > 0)
     return moved if fits.all() else moved.take(np.flatnonzero(fits))
 
 
-def _advance(steps: Steps, moved: _States, c: int, position: int) -> np.ndarray:
-    """Give course c a session at a position, in place; False where its week is full."""
+def _forget(batch: Batch, states: _States, day: int) -> None:
+    """Drop, in place, when courses that are through had their last session, once no rule asks for it any more."""
+    for c, days in enumerate(batch.crossings.memory):
+        if days:
+            through = states.done[c] == batch.steps[c].chain.length
+            past = day - batch.crossings.day_of[c][states.last[c]] > days
+            states.last[c] = np.where(through & past, 0, states.last[c]).astype(np.int16)
+
+
+def _advance(steps: Steps, moved: _States, c: int, position: int, *, remember: bool) -> np.ndarray:
+    """Give course c a session at a position, in place; False where its week is full or its number may not be there."""
     chain = steps.chain
     last, week = moved.last[c], moved.week[c]
     moved.value = moved.value + steps.gap_costs[position][last]
@@ -206,14 +220,17 @@ def _advance(steps: Steps, moved: _States, c: int, position: int) -> np.ndarray:
     if chain.limit:
         same = (last > 0) & (chain.week[np.maximum(last - 1, 0)] == chain.week[position])
         week = np.where(same, week + 1, chain.done[position]).astype(np.int16)
-        fits = week < chain.limit
+        fits &= week < chain.limit
         week = np.minimum(week, chain.limit - 1)
+    for before, (first, after) in chain.windows.items():
+        if not first <= position < after:
+            fits &= moved.done[c] != before
     done = (moved.done[c] + 1).astype(np.int16)
     over = done == chain.length
     moved.value = moved.value + np.where(over, chain.last[position], 0).astype(np.int32)
     moved.done[c] = done
-    # A finished course is in one state only.
-    moved.last[c] = np.where(over, 0, position + 1).astype(np.int16)
+    # A finished course is in one state only, unless others must keep a distance to it.
+    moved.last[c] = np.where(over & (not remember), 0, position + 1).astype(np.int16)
     moved.week[c] = np.where(over, 0, week).astype(np.int16)
     return fits
 

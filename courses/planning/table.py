@@ -9,13 +9,15 @@ import numpy as np
 from . import masks, weights
 from .ground import Ground
 from .types import SLOTS_PER_DAY, CourseRequest, FormerSession, GapUnit, Stay, Strength, TherapistOption
-from .weights import ANCHORS, IMPOSSIBLE, QUARTER
+from .weights import ANCHORS, NEVER, QUARTER
 
 
 def usable_days(ground: Ground, course: CourseRequest) -> list[int]:
     """Opening days on which the course's musts allow a session, resources and the patient's time aside."""
     last = ground.days - 1 if course.finish_day is None else min(course.finish_day, ground.days - 1)
     shut = course.excluded_days | set(course.done_days) | {p.day for p in course.pinned}
+    if ground.rulebook:
+        shut |= ground.rulebook.barred_days(course, ground.fixed)
     by_weekday = course.weekdays_strength is Strength.MUST and bool(course.weekdays)
     return [
         d
@@ -39,6 +41,8 @@ def starts_window(course: CourseRequest, slots: int | None = None) -> int:
 def staying(ground: Ground, course: CourseRequest) -> list[FormerSession]:
     """Former times that are allowed whatever the course's musts say, resources and the patient's time aside."""
     taken = {p.day for p in course.pinned} | set(course.done_days)
+    if ground.rulebook:
+        taken |= ground.rulebook.barred_days(course, ground.fixed)
     opening = ground.problem.horizon.opening
     return [
         f
@@ -67,6 +71,19 @@ def room_starts(ground: Ground, course: CourseRequest) -> int:
 def patient_starts(ground: Ground, course: CourseRequest) -> int:
     rest = course.patient_margins
     return masks.starts_for(ground.patient, course.slots, rest.before, rest.after)
+
+
+def ruled_starts(ground: Ground, course: CourseRequest) -> int:
+    """Joined starts at which the rules between procedures hold beside what is booked and taken."""
+    if not ground.rulebook:
+        return masks.day_bits(ground.days)
+    book, everywhere = ground.rulebook, masks.interval_mask(0, SLOTS_PER_DAY)
+    return masks.join_days(
+        tuple(
+            book.starts(course, course.slots, ground.fixed[day]) if day in ground.fixed else everywhere
+            for day in range(ground.days)
+        )
+    )
 
 
 def therapist_starts(ground: Ground, course: CourseRequest, option: TherapistOption) -> int:
@@ -101,7 +118,7 @@ class CourseTable:
 
     options: accepted therapists that have any start at all ([None] for a procedure without one);
     axis: the days the chain runs over (opening days, or calendar days, from start to finish, pinned days included);
-    cost: int32 (options, axis, slots), slot 0 being `low`; IMPOSSIBLE where no session may start.
+    cost: int32 (options, axis, slots), slot 0 being `low`; IMPOSSIBLE or more where no session may start.
     The cost holds everything but visit, arrival, gaps, finish and extra therapists.
     """
 
@@ -118,7 +135,7 @@ class CourseTable:
         bits = [(f.therapist, 1 << (f.day * masks.STRIDE + f.slot)) for f in self.stays]
         room = common | sum(bit for _, bit in bits)
         if room:
-            room &= patient_starts(ground, course)
+            room &= patient_starts(ground, course) & ruled_starts(ground, course)
         if room:
             room &= room_starts(ground, course)
         self.options: list[TherapistOption | None] = []
@@ -135,15 +152,16 @@ class CourseTable:
             if starts:
                 self.options.append(option)
                 self.starts.append(starts)
-        kept = sum(f.stay is Stay.MUST for f in course.former)
-        if len(self.fixed) < kept or any(
-            not any(s & bit for s in self.starts)
-            for f, (_, bit) in zip(self.stays, bits, strict=True)
-            if f.stay is Stay.MUST
-        ):
-            self.options, self.starts = [], []
-        if self.options:
+        if self.options and self._keeps_fixed():
             self._fill()
+        else:
+            self.options, self.starts = [], []
+
+    def _keeps_fixed(self) -> bool:
+        """Every session that must stay can."""
+        fixed = [f for f in self.course.former if f.stay is Stay.MUST]
+        bits = [1 << (f.day * masks.STRIDE + f.slot) for f in fixed if f.day in self.fixed]
+        return len(bits) == len(fixed) and all(any(starts & bit for starts in self.starts) for bit in bits)
 
     def _lay_axis(self, usable: list[int]) -> None:
         course, ground = self.course, self.ground
@@ -187,7 +205,7 @@ class CourseTable:
             if option is not None and profile.stub and ground.has_one_place(option.therapist):
                 for stub in stub_bits(ground.untaken(option.therapist), length, margins.before):
                     cost[i] += profile.stub * masks.to_array(stub & self.starts[i], ground.days)[self.axis, low:high]
-        cost[~free] = IMPOSSIBLE
+        cost[~free] = NEVER
         self.cost = cost
 
     def _movement(self, therapist: int | None) -> np.ndarray:

@@ -13,11 +13,14 @@ from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 
+from .rules import Key as AnyKey
+from .rules import Rule
+
 SLOTS_PER_DAY = 288
 SLOT_MINUTES = 5
 
 Masks = tuple[int, ...]
-Key = int | str
+Key = AnyKey
 
 
 class Strength(StrEnum):
@@ -66,18 +69,32 @@ class ResourceDays:
 
 
 @dataclass(frozen=True, slots=True)
+class BookedSession:
+    """A session booked already, as the rules between procedures see it.  course: None = of no course asked for."""
+
+    day: int
+    slot: int
+    slots: int
+    procedure: str
+    tags: frozenset[str] = frozenset()
+    course: Key | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Patient:
     """The one person all courses of a problem are for.
 
     free: masks of the time the patient has no booking, rests already taken away (full days: `FULL_DAY`);
     visits: day -> (first slot, slot after the last) of the visit already booked there in this clinic, all procedures;
-    booked: day -> codes of the procedures already booked there, wherever they came from.
+    booked: day -> codes of the procedures already booked there, wherever they came from;
+    sessions: what is booked and given, for the rules between procedures.
     Sessions that the problem re-plans are in none of them; pinned sessions are in all of them.
     """
 
     free: Masks
     visits: Mapping[int, tuple[int, int]] = field(default_factory=dict)
     booked: Mapping[int, frozenset[str]] = field(default_factory=dict)
+    sessions: tuple[BookedSession, ...] = ()
 
 
 FULL_DAY = (1 << SLOTS_PER_DAY) - 1
@@ -176,7 +193,8 @@ class CourseRequest:
     patient for `patient_margins` (rest).  Hands-on slots at its start and end need the therapist's hands.
     Resources.  A procedure without a therapist has needs_therapist = False, one without a room needs_room = False.
     Frequency.  From one session to the next gap_min..gap_max days of gap_unit; at most per_week in an ISO week;
-    never two on one day.  gap_max None = no limit.
+    never two on one day.  gap_max None = no limit.  free_gaps: gaps cost nothing, as for visits that follow the
+    sessions of another course.
     done_days: days inside the horizon on which sessions of this course have already been given; they count for the
     weekly maximum, and the first gap counts from the last of them (from above too, unless `resuming`).
     Wishes and musts.  Every session on one of `weekdays` (0 = Monday; empty = any) and whole between window[0]
@@ -207,6 +225,7 @@ class CourseRequest:
     gap_max: int | None = 3
     gap_unit: GapUnit = GapUnit.OPENING
     per_week: int | None = None
+    free_gaps: bool = False
     start_day: int = 0
     finish_day: int | None = None  # inclusive; None = the whole horizon
     done_days: tuple[int, ...] = ()
@@ -299,7 +318,10 @@ PROFILES: Mapping[str, Profile] = {p.name: p for p in (BALANCED, EARLIEST_FINISH
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Courses of one patient to be planned together.  `resources` holds every id the courses name."""
+    """Courses of one patient to be planned together.  `resources` holds every id the courses name.
+
+    rules: musts between procedures, see `rules`.
+    """
 
     horizon: Horizon
     patient: Patient
@@ -307,6 +329,7 @@ class Problem:
     courses: tuple[CourseRequest, ...]
     profile: Profile = BALANCED
     combine_visits: bool = False
+    rules: tuple[Rule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from .rule_validity import find_rule_flaws
 from .types import SLOTS_PER_DAY, CourseRequest, Flaw, Problem, ProblemError, Stay, Strength
 
 
@@ -27,6 +28,7 @@ def find_flaws(problem: Problem) -> Iterator[Flaw]:
             yield Flaw(key, "key", "not_unique")
     for course in problem.courses:
         yield from _course_flaws(problem, course, days)
+    yield from find_rule_flaws(problem)
 
 
 def _course_flaws(problem: Problem, course: CourseRequest, days: int) -> Iterator[Flaw]:
@@ -48,6 +50,7 @@ def _course_flaws(problem: Problem, course: CourseRequest, days: int) -> Iterato
     if course.finish_day is not None and course.finish_day < course.start_day:
         yield flaw("finish_day", "before_start")
     yield from _time_flaws(course, days)
+    yield from _change_flaws(course, days)
     yield from _resource_flaws(problem, course, days)
 
 
@@ -67,6 +70,12 @@ def _time_flaws(course: CourseRequest, days: int) -> Iterator[Flaw]:
         yield flaw("pinned", "outside_horizon")
     if len({p.day for p in course.pinned}) < len(course.pinned):
         yield flaw("pinned", "twice_a_day")
+
+
+def _change_flaws(course: CourseRequest, days: int) -> Iterator[Flaw]:
+    def flaw(field: str, code: str) -> Flaw:
+        return Flaw(course.key, field, code)
+
     if any(not 0 <= f.day < days or not 0 <= f.slot < SLOTS_PER_DAY for f in course.former):
         yield flaw("former", "outside_horizon")
     if len({f.day for f in course.former}) < len(course.former):

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 
+from .rule_checks import check_rules
 from .types import (
     CourseRequest,
     GapUnit,
@@ -52,6 +53,7 @@ def verify(problem: Problem, plan: Plan) -> list[Violation]:
     found += _check_patient(problem, requests, sessions)
     found += _check_resources(problem, requests, sessions)
     found += _check_exclusions(problem, requests, sessions)
+    found += check_rules(problem, requests, sessions)
     return found
 
 
@@ -81,7 +83,7 @@ def _check_day(problem: Problem, course: CourseRequest, session: PlannedSession)
 def _has_stayed(course: CourseRequest, session: PlannedSession) -> bool:
     """It is where a session was that may stay there whatever the course's musts say."""
     return any(
-        f.stay in {Stay.MAY, Stay.MUST} and (f.day, f.slot, f.therapist) == (session.day, session.slot, session.therapist)
+        f.stay is not Stay.FREE and (f.day, f.slot, f.therapist) == (session.day, session.slot, session.therapist)
         for f in course.former
     )
 
@@ -107,9 +109,7 @@ def _fits_wishes(course: CourseRequest, option: TherapistOption) -> Iterator[str
     if course.gender and option.gender != course.gender:
         yield "wrong_gender"
     required = course.preferred_therapist if course.therapist_strength is Strength.MUST else None
-    if required is not None and option.therapist != required:
-        yield "wrong_therapist"
-    elif option.therapist in course.excluded_therapists:
+    if required not in {None, option.therapist} or option.therapist in course.excluded_therapists:
         yield "wrong_therapist"
     if course.language_strength is Strength.MUST and course.languages and not option.languages & course.languages:
         yield "wrong_language"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from .types import CourseRequest, Problem, Profile, Strength, TherapistOption
 
 IMPOSSIBLE = 10**6  # a cost from here on means "cannot be"; sums and differences move it, so compare with >=
+NEVER = 2 * IMPOSSIBLE  # stays beyond IMPOSSIBLE whatever costs below zero are added: holes filled, an early finish
 QUARTER = 3  # slots
 ANCHORS = tuple(range(7 * 12, 19 * 12, 6))  # the 24 half hours from 07:00 a programme may usually start at
 LONG_GAP = 4  # calendar days; a longer hole costs
@@ -59,6 +60,8 @@ def extra_therapist_weight(profile: Profile, course: CourseRequest) -> int:
 
 def gap_cost(profile: Profile, course: CourseRequest, *, gap: int, calendar_days: int) -> int:
     """Cost of a gap of `gap` days of the course's unit that lasts so many calendar days."""
+    if course.free_gaps:
+        return 0
     return profile.gap * (gap - course.gap_min) + profile.hole * max(0, calendar_days - LONG_GAP)
 
 

@@ -315,7 +315,8 @@ def course_by_hand(problem: Problem, course: CourseRequest, own: list[PlannedSes
     for day in days:
         if since is not None:
             gap = day - since if course.gap_unit is GapUnit.CALENDAR else sum(counted[since + 1 : day + 1])
-            total += weights.gap * (gap - course.gap_min) + weights.hole * max(0, day - since - 4)
+            if not course.free_gaps:
+                total += weights.gap * (gap - course.gap_min) + weights.hole * max(0, day - since - 4)
         since = day
     used = {s.therapist for s in own} | {p.therapist for p in course.pinned}
     prices = [weights.extra_therapist[t] for t in course.tags] or [weights.extra_therapist_default]
