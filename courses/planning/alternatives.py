@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from .conceding import ONLY_FINISH
 from .costing import plan_cost, plan_stats
 from .ground import Ground
-from .programme import solve_one
+from .reaching import earliest_end
 from .solving import plan
 from .types import (
     PROFILES,
@@ -182,10 +181,8 @@ def _earliest(problem: Problem) -> int:
     """No plan ends before this day: the latest of the days on which each course could end if it were alone."""
     ends = [0]
     for course in problem.courses:
-        alone = replace(problem, profile=ONLY_FINISH, courses=(course,))
-        solution = None if course.pinned else solve_one(Ground(alone), course)
-        if solution is not None and solution.cost == solution.bound:
-            ends.append(solution.sessions[-1].day)
+        alone = None if course.pinned else earliest_end(Ground(replace(problem, courses=(course,))), course)
+        ends.append(alone or 0)
     return max(ends)
 
 

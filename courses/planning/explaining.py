@@ -8,9 +8,9 @@ from itertools import pairwise
 
 from . import masks, weights
 from .classes import accepted_series
-from .conceding import find_concessions
+from .conceding import find_concessions, find_partial
 from .ground import Ground
-from .programme import solve_one
+from .reaching import fits, most_sessions
 from .solving import plan
 from .table import starts_window, usable_days
 from .types import (
@@ -55,12 +55,13 @@ def explain(problem: Problem, *, concessions: bool = True) -> Explanation | None
         course=failing[0].course if failing else None,
         courses=courses,
         concessions=find_concessions(problem, courses) if concessions else (),
+        partial=find_partial(problem, courses) if concessions else None,
     )
 
 
 def explain_course(ground: Ground, course: CourseRequest) -> CourseExplanation:
     """One course by itself, the other courses of the problem left out."""
-    alone = solve_one(ground, course) is not None
+    alone = fits(ground, course)
     reason = None if alone else find_reason(ground.problem, course)
     steps, left = waterfall(ground, course)
     return CourseExplanation(
@@ -73,18 +74,6 @@ def explain_course(ground: Ground, course: CourseRequest) -> CourseExplanation:
         most_sessions=course.sessions if alone else most_sessions(ground, course),
         sessions=course.sessions,
     )
-
-
-def most_sessions(ground: Ground, course: CourseRequest) -> int:
-    """How many sessions fit with every must kept; a chain cut short stays a chain, so bisection finds it."""
-    low, high = 0, course.sessions
-    while low < high:
-        middle = (low + high + 1) // 2
-        if solve_one(ground, replace(course, sessions=middle)) is not None:
-            low = middle
-        else:
-            high = middle - 1
-    return low
 
 
 def find_reason(problem: Problem, course: CourseRequest) -> Reason:
@@ -175,7 +164,7 @@ def _opens(
     if patient_free:
         patient = Patient(free=(masks.interval(0, 0, SLOTS_PER_DAY),) * problem.horizon.days)
     eased_problem = replace(problem, resources=resources, patient=patient, courses=(eased,))
-    return solve_one(Ground(eased_problem), eased) is not None
+    return fits(Ground(eased_problem), eased)
 
 
 def _open_series(series: ClassSeries, *, seats: bool, held: bool) -> ClassSeries:

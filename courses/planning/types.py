@@ -213,6 +213,7 @@ class CourseRequest:
     slots: int
     therapists: tuple[TherapistOption, ...] = ()
     rooms: tuple[RoomOption, ...] = ()
+    other_rooms: tuple[RoomOption, ...] = ()  # that would do if they were allowed; only concessions look at them
     needs_therapist: bool = True
     needs_room: bool = True
     therapist_margins: Margins = Margins()
@@ -431,14 +432,17 @@ class WaterfallStep:
 class Relaxation(StrEnum):
     """The families of concessions; what `Change.params` holds is named here."""
 
-    WINDOW = "window"  # any time of day; {}
-    WEEKDAYS = "weekdays"  # any weekday; {}
+    WINDOW = "window"  # {"window": (first slot, end)}, or any time of day; {}
+    WEEKDAYS = "weekdays"  # {"weekdays": (one more,)}, or any weekday; {}
     THERAPIST = "therapist"  # another qualified therapist; {"therapists": (id, ...)} that the plan then uses
     GENDER = "gender"  # a therapist of any gender; {"therapists": (id, ...)}
     LANGUAGE = "language"  # a therapist of any language; {"therapists": (id, ...)}
-    GAP = "gap"  # one more day between sessions; {"gap_max": n}
-    WEEKLY = "weekly"  # one more session a week; {"per_week": n}
+    GAP = "gap"  # more days between sessions; {"gap_max": n}
+    WEEKLY = "weekly"  # more sessions a week; {"per_week": n}
+    EXCLUDED = "excluded"  # the days excluded as well; {}
     FINISH = "finish"  # a later finish; {"finish_day": day}, the earliest that opens
+    ROOM = "room"  # a room or device that is not the usual one; {}.  Not reception's to give up, nor are the next two
+    SEQUENCING = "sequencing"  # without the rules that set this procedure beside others; {}
     FEWER = "fewer"  # fewer sessions; {"sessions": n}, the most that fit
 
 
@@ -481,12 +485,16 @@ class CourseExplanation:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why there is no plan, and the smallest concessions that open one, best first."""
+    """Why there is no plan, and the smallest concessions that open one, best first.
+
+    partial: a plan of the sessions that do fit, every must kept; None where not one does.
+    """
 
     reason: Reason
     course: Key | None
     courses: tuple[CourseExplanation, ...]
     concessions: tuple[Concession, ...] = ()
+    partial: Plan | None = None
 
 
 @dataclass(frozen=True, slots=True)
