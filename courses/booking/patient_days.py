@@ -13,7 +13,7 @@ from courses.booking.transitions import PLACED
 from courses.planning import types as planning
 
 _BOOKED = """
-    SELECT a.starts_at, a.ends_at, p.code, c.clinic_id
+    SELECT a.starts_at, a.ends_at, p.code, p.tags, c.id, c.clinic_id
     FROM courses_session s JOIN courses_course c ON c.id = s.course_id JOIN courses_procedure p ON p.id = c.procedure_id
     JOIN clinic_appointment a ON a.id = s.appointment_id
     WHERE c.patient_id = %s AND s.status = ANY (%s) AND a.starts_at >= %s AND a.starts_at < %s
@@ -38,12 +38,15 @@ def read_patient(
     with connection.cursor() as cursor:
         cursor.execute(_BOOKED, [patient.pk, sorted(PLACED), start, end, now, [session.pk for session in moving]])
         rows = cursor.fetchall()
-    for starts_at, ends_at, code, clinic_id in rows:
+    sessions = []
+    for starts_at, ends_at, code, tags, course, clinic_id in rows:
         wall, until = starts_at.astimezone(days.clinic.tz), ends_at.astimezone(days.clinic.tz)
         day = days.index(wall.date())
         booked[day].add(code)
+        first, last = slot_of(wall.time()), slot_of(until.time(), up=True)
+        sessions.append(planning.BookedSession(day, first, last - first, code, frozenset(tags), course))
         if clinic_id == days.clinic.pk:
-            first, last = slot_of(wall.time()), slot_of(until.time(), up=True)
             known = visits.get(day, (first, last))
             visits[day] = (min(known[0], first), max(known[1], last))
-    return planning.Patient(tuple(free), visits, {day: frozenset(codes) for day, codes in booked.items()})
+    codes = {day: frozenset(there) for day, there in booked.items()}
+    return planning.Patient(tuple(free), visits, codes, tuple(sessions))
