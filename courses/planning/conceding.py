@@ -42,6 +42,10 @@ ONLY_FINISH = Profile(
     language=0,
     extra_therapist_factor=0,
     combined_visit=0,
+    moved=0,
+    moved_day=0,
+    moved_time=0,
+    moved_therapist=0,
 )
 QUICK = Budget(steps=12)
 

@@ -259,6 +259,6 @@ def suits(ground: Ground, courses: tuple[CourseRequest, ...]) -> bool:
         and not c.pinned
         and c.sessions <= MOST_SESSIONS
         and (c.sessions <= FEW_SESSIONS or (c.gap_max is not None and c.gap_max <= LARGEST_GAP))
-        and (c.finish_day or ground.days) - c.start_day < MOST_POSITIONS
+        and (c.finish_day or ground.days) - min([c.start_day, *(f.day for f in c.former)]) < MOST_POSITIONS
         for c in courses
     )

@@ -165,6 +165,26 @@ class PinnedSession:
     therapist: int | None = None
 
 
+class Stay(StrEnum):
+    """What a former time is worth when sessions are planned anew."""
+
+    FREE = "free"  # a session may stay there only where the course's musts allow it
+    MAY = "may"  # ... or though they do not: they bind the sessions that move
+    MUST = "must"  # a session is there, and on that day nowhere else
+
+
+@dataclass(frozen=True, slots=True)
+class FormerSession:
+    """Where one of the sessions to plan was until now; at most one a day.  Its places count as free."""
+
+    day: int
+    slot: int
+    therapist: int | None = None
+    room: int | None = None
+    device: int | None = None
+    stay: Stay = Stay.FREE
+
+
 @dataclass(frozen=True, slots=True)
 class CourseRequest:
     """`sessions` more sessions of one procedure, pinned and done ones not counted.
@@ -180,6 +200,8 @@ class CourseRequest:
     Wishes and musts.  Every session on one of `weekdays` (0 = Monday; empty = any) and whole between window[0]
     and window[1]; `preferred_therapist`; `gender` (always a must); `languages`, any of which will do.
     not_same_day_with: procedure codes that exclude this one on a day, in either direction.
+    Changes.  `former`: the times from which sessions should move as little as can be (see `Profile.moved`);
+    `hours` (whole session between them) and `excluded_therapists` are further musts, asked of what moves.
     Classes.  With `series` set the course is an enrolment: `sessions` consecutive held meetings of one series, each
     with a seat left; therapists, rooms and gaps do not apply, the other musts do.  List only series of the right
     procedure and rhythm.
@@ -221,6 +243,9 @@ class CourseRequest:
     language_strength: Strength = Strength.NONE
     not_same_day_with: frozenset[str] = frozenset()
     tags: frozenset[str] = frozenset()
+    former: tuple[FormerSession, ...] = ()
+    hours: tuple[int, int] | None = None
+    excluded_therapists: frozenset[int] = frozenset()
     extra_therapist: int | None = None  # cost of each therapist beyond the first; None = the profile's, by tag
     series: tuple[ClassSeries, ...] | None = None
 
@@ -242,6 +267,10 @@ class Profile:
     speak the wished language;
     extra_therapist: each therapist of a course beyond the first, by the procedure's dearest tag, without one
     `extra_therapist_default`; a course that brings its own figure goes by that. `extra_therapist_factor` multiplies it.
+    Of a course with former times:
+    moved: each session not at one of them with its therapist; as a rule more than all else that moving one could save;
+    moved_day: ... and on a day without one; moved_time: ... and each 15 minutes from it (on another day: from the
+    nearest of them); moved_therapist: ... and with another therapist (on another day: than any of them).
     """
 
     name: str = "balanced"
@@ -270,11 +299,15 @@ class Profile:
     extra_therapist_default: int = 10
     extra_therapist_factor: int = 1
     combined_visit: int = 20  # added to `visit` where the patient asks for visits to be combined
+    moved: int = 1000
+    moved_day: int = 80
+    moved_time: int = 10
+    moved_therapist: int = 40
 
 
 BALANCED = Profile()
 EARLIEST_FINISH = Profile(name="earliest_finish", visit=8, finish=12, gap=0, arrival=1)
-FEWEST_VISITS = Profile(name="fewest_visits", visit=90, finish=1)
+FEWEST_VISITS = Profile(name="fewest_visits", visit=90)
 SAME_THERAPIST = Profile(
     name="same_therapist",
     therapist=40,
