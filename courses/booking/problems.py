@@ -1,34 +1,23 @@
 """The one bridge between rows and the planner: courses become a Problem, its answer becomes items of a plan."""
 
 import datetime as dt
-from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from dateutil.rrule import rrulestr
-from django.db import connection
-from django.db.models import Count, F, Q
+from django.db.models import F
 from django.utils.translation import gettext_lazy as _
 
 from clinic.errors import Invalid
 from clinic.models import Clinic, Patient
-from courses.booking.calendars import (
-    Calendars,
-    Days,
-    local_moment,
-    period_masks,
-    read_calendars,
-    read_days,
-    slot_of,
-)
+from courses.booking.calendars import Days, local_moment, read_calendars, read_days, slot_of
 from courses.booking.models import Course, Session
-from courses.booking.supply import Supply, to_slots
-from courses.booking.transitions import LIVE, PLACED, Status
+from courses.booking.patient_days import read_patient
+from courses.booking.series import read_series
+from courses.booking.supply import Supply
+from courses.booking.transitions import LIVE, Status
 from courses.booking.wishes import Wishes
 from courses.catalogue.models import GapUnit, Procedure
-from courses.groups.meetings import falls_out
-from courses.groups.models import ClassMeeting, GroupClass
 from courses.planning import types as planning
 from courses.planning.types import SLOT_MINUTES
 
@@ -152,7 +141,7 @@ def build_problem(
     days = read_days(clinic, horizon_from, max([last, first, *past]))
 
     supply = Supply.read([one.procedure for one in asked], days)
-    series = _read_series(asked, days, now=now, moving=moving)
+    series = read_series(asked, days, now=now, moving=moving)
     ignoring = [s.appointment_id for s in moving if s.appointment_id]
     calendars = read_calendars(
         days,
@@ -169,7 +158,7 @@ def build_problem(
     )
     problem = planning.Problem(
         horizon=planning.Horizon(days.first, days.opening),
-        patient=_patient_days(patient, calendars, now=now, moving=moving),
+        patient=read_patient(patient, calendars, now=now, moving=moving),
         resources=calendars.resources,
         courses=requests,
         profile=planning.PROFILES[profile],
@@ -296,112 +285,4 @@ def _pin(session: Session, days: Days) -> planning.PinnedSession:
     return planning.PinnedSession(day=days.index(wall.date()), slot=slot_of(wall.time()))
 
 
-def weekly_meetings(rrule: str) -> int | None:
-    """How many times a week a weekly rule meets; None where that cannot be said."""
-    rule: Any = rrulestr(rrule.removeprefix("RRULE:"), ignoretz=True)
-    if getattr(rule, "_freq", None) != 2 or getattr(rule, "_interval", 1) != 1:
-        return None
-    return len(getattr(rule, "_byweekday", None) or [0])
-
-
-def _read_series(
-    asked: Sequence[Asked], days: Days, *, now: dt.datetime, moving: Collection[Session]
-) -> dict[int, list[planning.ClassSeries]]:
-    """Series of the right rhythm for each course in groups: a course of 3 a week takes classes that meet 3 a week.
-
-    Seats of `moving` sessions and of holds that have expired count as free.
-    """
-    groups = [one for one in asked if one.procedure.is_group]
-    if not groups:
-        return {}
-    start, end = days.bounds()
-    until = "appointment__sessions__held_until"
-    sold = Q(appointment__sessions__status__in=PLACED) & (Q(**{until: None}) | Q(**{f"{until}__gt": now}))
-    if moving:
-        sold &= ~Q(appointment__sessions__in=[session.pk for session in moving])
-    meetings: dict[int, list[ClassMeeting]] = defaultdict(list)
-    for meeting in (
-        ClassMeeting.objects.filter(
-            group_class__procedure__in={one.procedure.pk for one in groups},
-            group_class__clinic=days.clinic,
-            group_class__is_active=True,
-            appointment__live=True,
-            appointment__starts_at__gte=start,
-            appointment__starts_at__lt=end,
-        )
-        .select_related("appointment", "group_class__instructor")
-        .annotate(seats_taken=Count("appointment__sessions", filter=sold), is_off=falls_out())
-        .order_by("appointment__starts_at")
-    ):
-        meetings[meeting.group_class_id].append(meeting)
-    series: dict[int, list[planning.ClassSeries]] = defaultdict(list)
-    for held in meetings.values():
-        group = held[0].group_class
-        rhythm = weekly_meetings(group.rrule)
-        one_series = _series(group, held, days)
-        for one in groups:
-            if one.procedure.pk == group.procedure_id and one.wishes.per_week in (None, rhythm):
-                series[one.course.pk].append(one_series)
-    return series
-
-
-def _series(group: GroupClass, held: Sequence[ClassMeeting], days: Days) -> planning.ClassSeries:
-    instructor = group.instructor
-    meetings = []
-    for meeting in held:
-        wall = meeting.appointment.starts_at.astimezone(days.clinic.tz)
-        length = meeting.appointment.ends_at - meeting.appointment.starts_at
-        meetings.append(
-            planning.ClassMeeting(
-                meeting=meeting.pk,
-                day=days.index(wall.date()),
-                slot=slot_of(wall.time()),
-                slots=to_slots(round(length.total_seconds() / 60)),
-                seats_free=(meeting.appointment.seats or 0) - meeting.seats_taken,  # type: ignore[attr-defined]
-                held=not meeting.is_off,  # type: ignore[attr-defined]
-            )
-        )
-    option = planning.TherapistOption(
-        instructor.pk, gender=instructor.gender, languages=frozenset(instructor.languages)
-    )
-    return planning.ClassSeries(group.pk, option, tuple(meetings), group.room_id)
-
-
-_BOOKED = """
-    SELECT a.starts_at, a.ends_at, p.code, c.clinic_id
-    FROM courses_session s JOIN courses_course c ON c.id = s.course_id JOIN courses_procedure p ON p.id = c.procedure_id
-    JOIN clinic_appointment a ON a.id = s.appointment_id
-    WHERE c.patient_id = %s AND s.status = ANY (%s) AND a.starts_at >= %s AND a.starts_at < %s
-      AND (s.held_until IS NULL OR s.held_until > %s) AND NOT s.id = ANY (%s)
-"""
-
-
-def _patient_days(
-    patient: Patient, calendars: Calendars, *, now: dt.datetime, moving: Collection[Session]
-) -> planning.Patient:
-    days = calendars.days
-    free = list(calendars.patient)
-    today = days.index(days.clinic.local_date(now))
-    for day in range(min(max(today, 0), days.count)):
-        free[day] = 0
-    start, end = days.bounds()
-    if 0 <= today < days.count:
-        # A session starts after now, so the slot that begins this very moment has gone too.
-        free[today] &= ~period_masks(days, start, now + dt.timedelta(seconds=1)).get(today, 0)
-    visits: dict[int, tuple[int, int]] = {}
-    booked: dict[int, set[str]] = defaultdict(set)
-    with connection.cursor() as cursor:
-        cursor.execute(_BOOKED, [patient.pk, sorted(PLACED), start, end, now, [session.pk for session in moving]])
-        rows = cursor.fetchall()
-    for starts_at, ends_at, code, clinic_id in rows:
-        wall, until = starts_at.astimezone(days.clinic.tz), ends_at.astimezone(days.clinic.tz)
-        day = days.index(wall.date())
-        booked[day].add(code)
-        if clinic_id == days.clinic.pk:
-            first, last = slot_of(wall.time()), slot_of(until.time(), up=True)
-            known = visits.get(day, (first, last))
-            visits[day] = (min(known[0], first), max(known[1], last))
-    return planning.Patient(tuple(free), visits, {day: frozenset(codes) for day, codes in booked.items()})
-
-
-__all__ = ["Asked", "Bridge", "build_problem", "weekly_meetings"]
+__all__ = ["Asked", "Bridge", "build_problem"]
