@@ -52,11 +52,30 @@ class Bridge:
     problem: planning.Problem
     versions: Mapping[int, int]
     hands: Mapping[int, int] = field(default_factory=dict)
+    former: Mapping[int, planning.FormerSession] = field(default_factory=dict)
 
     def items(self, plan: planning.Plan) -> list[dict[str, Any]]:
         """Plan items (see `Plan.items`) in order of time."""
-        sessions = {asked.course.pk: asked.sessions for asked in self.asked}
-        return [self.item(placed, sessions[int(placed.course)][placed.number - 1]) for placed in plan.sessions]
+        sessions = {
+            (asked.course.pk, placed.number): session
+            for asked in self.asked
+            for placed, session in self._matched(asked, [s for s in plan.sessions if s.course == asked.course.pk])
+        }
+        return [self.item(placed, sessions[int(placed.course), placed.number]) for placed in plan.sessions]
+
+    def _matched(
+        self, asked: Asked, planned: Sequence[planning.PlannedSession]
+    ) -> Iterator[tuple[planning.PlannedSession, Session]]:
+        """Which session each planned one is: the one that was there, or on that day; the others in order of time."""
+        left = {session.pk: session for session in asked.sessions}
+        open_ = list(planned)
+        for same in (lambda f, p: (f.day, f.slot) == (p.day, p.slot), lambda f, p: f.day == p.day):
+            for placed in list(open_):
+                pk = next((pk for pk in left if pk in self.former and same(self.former[pk], placed)), None)
+                if pk is not None:
+                    open_.remove(placed)
+                    yield placed, left.pop(pk)
+        yield from zip(open_, left.values(), strict=False)
 
     def item(self, placed: planning.PlannedSession, session: Session) -> dict[str, Any]:
         start = local_moment(self.clinic, self.days.date(placed.day), placed.slot)

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 from .rule_checks import check_rules
 from .types import (
     CourseRequest,
+    FormerSession,
     GapUnit,
     Key,
     Margins,
@@ -86,6 +88,16 @@ def _has_stayed(course: CourseRequest, session: PlannedSession) -> bool:
         f.stay is not Stay.FREE and (f.day, f.slot, f.therapist) == (session.day, session.slot, session.therapist)
         for f in course.former
     )
+
+
+def keeps_musts(problem: Problem, course: CourseRequest, place: FormerSession) -> bool:
+    """Whether a session at this time, with this therapist, keeps the musts of its course that concern it alone."""
+    bare = replace(course, former=())
+    session = PlannedSession(course.key, 1, place.day, place.slot, course.slots, place.therapist)
+    options = [*course.therapists, *(s.therapist for s in course.series or () if s.therapist)]
+    option = next((o for o in options if o.therapist == place.therapist), None)
+    broken = [*_check_day(problem, bare, session), *_check_hours(bare, session)]
+    return not broken and (option is None or not list(_fits_wishes(bare, option)))
 
 
 def _check_fixed(course: CourseRequest, own: list[PlannedSession]) -> Iterator[Violation]:
