@@ -18,6 +18,7 @@ from courses.booking.holds import release_hold
 from courses.booking.models import Plan
 from courses.booking.problems import Bridge
 from courses.booking.proposals import Question, question_of
+from courses.booking.transitions import Status
 from courses.planning import masks
 from courses.planning.classes import accepted_series
 from courses.planning.ground import Ground
@@ -73,6 +74,8 @@ def nudge_plan(
         raise Invalid(details={"to": [_("Say earlier or later, or give a time.")]})
     if to not in {None, EARLIER, LATER}:
         raise Invalid(details={"to": [_("Say earlier or later, or give a time.")]})
+    if _is_held(plan, now):
+        release_hold(plan=plan, by=by, now=now)
     search = _search(plan, session, by=by, now=now)
     if starts_at is not None:
         targets = iter([search.target(starts_at, therapist, now=now)])
@@ -127,10 +130,12 @@ def slots_for(*, plan: Plan, session: int, by: User | None, now: dt.datetime) ->
     return sorted(found, key=lambda slot: slot.starts_at)
 
 
+def _is_held(plan: Plan, now: dt.datetime) -> bool:
+    return plan.status == Plan.Status.HELD and plan.held_until is not None and plan.held_until > now
+
+
 def _search(plan: Plan, session: int, *, by: User | None, now: dt.datetime) -> "_Search":
-    if plan.status == Plan.Status.HELD and plan.held_until is not None and plan.held_until > now:
-        release_hold(plan=plan, by=by, now=now)
-    if plan.status != Plan.Status.PROPOSED:
+    if plan.status != Plan.Status.PROPOSED and not _is_held(plan, now):
         raise Conflict(_("This plan is not a proposal any more."), code="plan_not_proposed")
     item = next((item for item in plan.items if item["session"] == session), None)
     if item is None:
@@ -157,7 +162,8 @@ class _Search:
 
     def __init__(self, plan: Plan, item: Mapping[str, Any], *, by: User | None, now: dt.datetime) -> None:
         self.plan, self.item, self.by, self.now = plan, item, by, now
-        self.question: Question = question_of(plan, by=by, now=now)
+        held = list(plan.sessions.filter(status=Status.HELD).select_related("course", "appointment"))
+        self.question: Question = question_of(plan, by=by, now=now, also_moving=held)
         self.bridge: Bridge = self.question.bridge
         self.request: CourseRequest = next(c for c in self.bridge.problem.courses if c.key == item["course"])
         self.sessions = [self._planned(one) for one in plan.items]

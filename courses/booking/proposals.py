@@ -220,8 +220,12 @@ def question_of(
     profile: str | None = None,
     wishes: Mapping[str, Any] | None = None,
     demands: Sequence[Mapping[str, Any]] | None = None,
+    also_moving: Collection[Session] = (),
 ) -> Question:
-    """What a plan was asked, with the calendars as they are now, wherever its sessions were."""
+    """What a plan was asked, with the calendars as they are now, wherever its sessions were.
+
+    `also_moving`: sessions whose times count as free besides, such as those a hold keeps.
+    """
     request: dict[str, Any] = plan.request
     today = plan.clinic.local_date(now)
     not_before = dt.date.fromisoformat(request["not_before"]) if request.get("not_before") else None
@@ -234,7 +238,7 @@ def question_of(
         profile=profile or plan.profile,
         wishes=_still_ahead(request.get("wishes") or {} if wishes is None else wishes, today),
         not_before=not_before if not_before and not_before >= today else None,
-        moving=_moving(plan),
+        moving=[*_moving(plan), *also_moving],
         only_moving=request.get("only_moving", False),
         demands=request.get("demands", []) if demands is None else demands,
     )
