@@ -1,4 +1,4 @@
-"""Up to three one-to-one courses together, exactly: best combinations first, a sweep over the days for each batch.
+"""Up to four one-to-one courses together, exactly: best combinations first, a sweep over the days for each batch.
 
 A combination is a usual arrival time and a therapist set per course.  Its lower bound comes from `bounds`; combinations
 whose bound reaches the best plan known are never looked at.  The others are swept day by day: a state says how far each
@@ -26,7 +26,10 @@ from .weights import ANCHORS, IMPOSSIBLE
 
 LARGEST_GAP = 12  # a longer or open maximal gap makes the state space too large
 LARGEST_SET = 2  # therapists per course, where there are more than can all be tried
+MOST_COURSES = 4
 FIRST_BATCH, BATCH = 16, 96
+FOUR_BATCH = 12  # of four courses, whose combinations branch into many times more states
+FOUR_STATES = 40_000
 GLANCE, GLANCE_STATES = 24, 4000
 
 Placement = tuple[tuple[Key, tuple[PlannedSession, ...]], ...]
@@ -55,7 +58,8 @@ class JointSearch:
         self.elsewhere = np.array(elsewhere, dtype=np.float32)
         self.combinations = 0
         self.complete = True
-        self.batch = BATCH
+        four = len(courses) == MOST_COURSES
+        self.batch, self.most_states = (FOUR_BATCH, FOUR_STATES) if four else (BATCH, MOST_STATES)
         self.tables = [CourseTable(self.ground, c) for c in courses]
         self.feasible = all(t.options for t in self.tables)
         if not self.feasible:
@@ -158,7 +162,7 @@ class JointSearch:
 
     def step(self) -> Placement | None:
         """Sweep the best open combinations; a better placement of all courses if they hold one."""
-        size = min(FIRST_BATCH if not self.combinations else BATCH, self.batch)
+        size = min(FIRST_BATCH, self.batch) if not self.combinations else self.batch
         return self._sweep(np.argsort(self.bound_of, kind="stable")[:size])
 
     def glance(self) -> Placement | None:
@@ -174,7 +178,7 @@ class JointSearch:
             days=self.patterns.days,
         )
         self.combinations += len(order)
-        result = sweep(batch, self.best, most_states=most_states or MOST_STATES)
+        result = sweep(batch, self.best, most_states=most_states or self.most_states)
         again = result.dropped and (most_states is not None or len(order) > 1)
         if again and most_states is None:
             self.batch = max(1, len(order) // 4)  # too many states at once: fewer combinations at a time
@@ -249,8 +253,8 @@ def therapist_sets(options: int) -> Sets:
 
 
 def suits(ground: Ground, courses: tuple[CourseRequest, ...]) -> bool:
-    """Whether `JointSearch` can take the courses: up to three one-to-one ones, bounded gaps, nothing pinned."""
-    return 1 <= len(courses) <= 3 and all(
+    """Whether `JointSearch` can take the courses: up to four one-to-one ones, bounded gaps, nothing pinned."""
+    return 1 <= len(courses) <= MOST_COURSES and all(
         c.series is None
         and not c.pinned
         and c.sessions <= MOST_SESSIONS

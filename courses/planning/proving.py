@@ -16,7 +16,8 @@ from .types import CourseRequest, Key, Plan, PlannedSession
 from .verification import verify
 from .weights import ANCHORS, IMPOSSIBLE
 
-MANY = 48  # open combinations from which a quick look for a better plan saves time
+MANY = 48  # open combinations from which quick looks for a better plan save time
+LOOKS = {1: 0, 2: 2, 3: 2, 4: 4}  # how many, by courses
 
 
 def prove(search: Search) -> tuple[int, bool]:
@@ -60,7 +61,7 @@ def _exhaust(search: Search, joint: JointSearch, fixed: Placement = ()) -> None:
     if joint.exhausted:
         return
     joint.refine()
-    looks = 2 if len(joint.bound_of) > MANY else 0
+    looks = LOOKS[len(joint.courses)] if len(joint.bound_of) > MANY else 0
     while not joint.exhausted and not search.spent():
         search.rounds += 1
         before = joint.combinations
