@@ -21,6 +21,7 @@ from .patterns import DayPatterns
 from .single import EXACT_THERAPISTS, choose_rooms
 from .sweep import MOST_POSITIONS, MOST_SESSIONS, MOST_STATES, Batch, Steps, sweep
 from .table import CourseTable
+from .tailoring import ROUNDS, Tailor
 from .types import CourseRequest, Key, PlannedSession
 from .weights import ANCHORS, IMPOSSIBLE
 
@@ -110,18 +111,33 @@ class JointSearch:
     def refine(self) -> None:
         """The remaining splits, for all combinations still open; each only raises bounds."""
         for split in range(1, len(self.shares.splits)):
-            self.prune()
-            if not len(self.bound_of):
+            self._bound_by(split)
+
+    def tailor(self) -> None:
+        """More splits, made for the combinations with the least bounds; see `tailoring`."""
+        tailor = Tailor(self.shares, self.chains)
+        for _ in range(ROUNDS):
+            if self.exhausted:
                 return
-            total = self.penalty_of(self.index)
-            for c, chain in enumerate(self.chains):
-                pi = self.shares.of(split, c)
-                rows, back = np.unique(self.index[1 + c] * len(ANCHORS) + self.index[0], return_inverse=True)
-                least = costs_to_go(chain, pi.reshape(pi.shape[0], -1)[:, rows])[0, 0, 0]
-                total = total + least[back]
-            better = total > self.bound_of
-            self.bound_of[better] = total[better]
-            self.split_of[better] = split
+            least = int(self.bound_of.argmin())
+            anchor, *sets = (int(i) for i in self.index[:, least])
+            self._bound_by(tailor.better(int(self.split_of[least]), tuple(sets), anchor))
+        self.shares.forget(set(self.split_of.tolist()))
+
+    def _bound_by(self, split: int) -> None:
+        """Raise the bounds of the open combinations where this split gives better ones."""
+        self.prune()
+        if not len(self.bound_of):
+            return
+        total = self.penalty_of(self.index)
+        for c, chain in enumerate(self.chains):
+            pi = self.shares.of(split, c)
+            rows, back = np.unique(self.index[1 + c] * len(ANCHORS) + self.index[0], return_inverse=True)
+            least = costs_to_go(chain, pi.reshape(pi.shape[0], -1)[:, rows])[0, 0, 0]
+            total = total + least[back]
+        better = total > self.bound_of
+        self.bound_of[better] = total[better]
+        self.split_of[better] = split
         self.prune()
 
     def penalty_of(self, index: np.ndarray) -> np.ndarray:

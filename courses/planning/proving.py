@@ -64,6 +64,8 @@ def _exhaust(search: Search, joint: JointSearch, fixed: Placement = ()) -> None:
     looks = LOOKS[len(joint.courses)] if len(joint.bound_of) > MANY else 0
     while not joint.exhausted and not search.spent():
         search.rounds += 1
+        if looks == 0 and len(joint.courses) > 1:
+            joint.tailor()
         before = joint.combinations
         placed = joint.glance() if looks > 0 else joint.step()
         looks -= 1
