@@ -181,9 +181,9 @@ class JointSearch:
         size = min(FIRST_BATCH, self.batch) if not self.combinations else self.batch
         return self._sweep(np.argsort(self.bound_of, kind="stable")[:size])
 
-    def glance(self) -> Placement | None:
+    def glance(self, size: int = GLANCE, *, most_states: int = GLANCE_STATES) -> Placement | None:
         """A quick look at the best open combinations for a better placement; nothing is proven by it."""
-        return self._sweep(np.argsort(self.bound_of, kind="stable")[:GLANCE], most_states=GLANCE_STATES)
+        return self._sweep(np.argsort(self.bound_of, kind="stable")[:size], most_states=most_states)
 
     def _sweep(self, order: np.ndarray, *, most_states: int | None = None) -> Placement | None:
         index, splits = self.index[:, order], self.split_of[order]
