@@ -19,6 +19,7 @@ from .chain import Chain
 from .crossings import Crossings
 from .ground import Ground
 from .patterns import DayPatterns
+from .rows import Rows
 from .single import EXACT_THERAPISTS, choose_rooms
 from .sweep import MOST_POSITIONS, MOST_SESSIONS, MOST_STATES, Batch, Steps, sweep
 from .table import CourseTable
@@ -274,7 +275,9 @@ def therapist_sets(options: int) -> Sets:
 
 def suits(ground: Ground, courses: tuple[CourseRequest, ...]) -> bool:
     """Whether `JointSearch` can take the courses: up to four one-to-one ones, bounded gaps, nothing pinned."""
-    return 1 <= len(courses) <= MOST_COURSES and all(
+    if not 1 <= len(courses) <= MOST_COURSES or not Rows(ground.rulebook, courses).suit():
+        return False
+    return all(
         c.series is None
         and not c.pinned
         and c.sessions <= MOST_SESSIONS

@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from courses.planning import NoPlan, Plan, PlannedSession, ProblemError, plan, verify
+from courses.planning.ground import Ground
+from courses.planning.joint import suits
 from courses.planning.rule_validity import find_rule_flaws
 from courses.planning.rules import Apart, DayLimit, NotTogether, OpensAfter, Review, SameDay
 from courses.planning.types import BookedSession, GapUnit, Margins, Patient
@@ -98,6 +100,14 @@ def test_two_courses_with_rules_against_trying_everything(seed):
 @given(st.integers(0, 10**9))
 def test_three_courses_with_rules_against_trying_everything(seed):
     assert_as_good_as_trying(ruled_problem(seed, courses=3, days=5, density=0.12, most=1))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10**9))
+def test_four_courses_with_rules_against_trying_everything(seed):
+    # Four that may share a day under rules that reach over neighbours are planned three at a time.
+    problem = ruled_problem(seed, courses=4, days=5, density=0.1, most=1)
+    assert_as_good_as_trying(problem, proven=suits(Ground(problem), problem.courses))
 
 
 @settings(max_examples=25, deadline=None)
