@@ -52,7 +52,7 @@ def propose_alternatives(
         raise invalid_problem(error.flaws) from error
     spent = (time.perf_counter() - started) * 1000
     if isinstance(answer, NoPlan):
-        return [question.save(question.unanswered(question.new_plan(profile=profiles[0], plan_ms=spent), answer))]
+        return [question.store(answer, profile=profiles[0], plan_ms=spent)]
     group = uuid.uuid4()
     plans = []
     for one in answer:

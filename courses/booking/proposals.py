@@ -3,7 +3,7 @@
 import datetime as dt
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
@@ -12,7 +12,7 @@ from clinic.errors import Invalid
 from clinic.models import User
 from courses import planning
 from courses.booking.answers import explanation_json
-from courses.booking.changing import Former, changes_json, parse_demands, places_in, places_of, with_former
+from courses.booking.changing import Demand, Former, changes_json, parse_demands, places_in, places_of, with_former
 from courses.booking.checking import invalid_problem, require_sensible
 from courses.booking.models import Course, Plan, Session
 from courses.booking.placing import require_open
@@ -26,17 +26,36 @@ from courses.planning.types import PROFILES, NoPlan, ProblemError
 SECONDS = 1.0
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Question:
     """What one request asks of the planner, read and checked. `request` is what plans keep of it."""
 
     bridge: Bridge
     courses: Sequence[Course]
     request: dict[str, Any]
-    former: Former | None
-    based_on: Plan | None
+    demands: Sequence[Demand]
     by: User | None
     now: dt.datetime
+    former: Former | None = None
+    based_on: Plan | None = None
+
+    def starting_from(self, former: Former, *, based_on: Plan | None = None) -> "Question":
+        """The same, with as little movement as can be from where sessions were."""
+        return replace(
+            self,
+            bridge=with_former(self.bridge, former, self.demands),
+            request=self.request | {"least_movement": True, "fixed": sorted(former.fixed)},
+            former=former,
+            based_on=based_on,
+        )
+
+    def answer(self) -> planning.Plan | NoPlan:
+        """Raises Invalid with one sentence per field of a bad problem."""
+        try:
+            budget = planning.Budget(seconds=SECONDS, clock=time.perf_counter)
+            return planning.plan(self.bridge.problem, budget=budget)
+        except ProblemError as error:
+            raise invalid_problem(error.flaws) from error
 
     def new_plan(self, *, profile: str, plan_ms: float) -> Plan:
         """A row that still misses its answer."""
@@ -51,6 +70,10 @@ class Question:
             created_at=self.now,
             created_by=self.by,
         )
+
+    def store(self, answer: planning.Plan | NoPlan, *, profile: str, plan_ms: float) -> Plan:
+        plan = self.new_plan(profile=profile, plan_ms=plan_ms)
+        return self.save(self.unanswered(plan, answer) if isinstance(answer, NoPlan) else self.answered(plan, answer))
 
     def answered(self, plan: Plan, answer: planning.Plan) -> Plan:
         """The row with a plan that keeps every must, as was checked without the solver."""
@@ -86,12 +109,9 @@ def ask(
     not_before: dt.date | None = None,
     moving: Collection[Session] = (),
     only_moving: bool = False,
-    least_movement: bool = False,
     demands: Sequence[Mapping[str, Any]] = (),
-    former: Former | None = None,
-    based_on: Plan | None = None,
 ) -> Question:
-    """Read what the planner needs; the arguments are those of `propose_plan`."""
+    """Read what the planner needs; the arguments are those of `propose_plan`. `demands` await a `starting_from`."""
     if profile not in PROFILES:
         raise Invalid(details={"profile": [_("Unknown profile.")]})
     if not courses:
@@ -114,21 +134,16 @@ def ask(
         moving=moving,
         only_moving=only_moving,
     )
-    if former is None and (least_movement or demanded):
-        former = Former(places_of(moving))
-    if former is not None:
-        bridge = with_former(bridge, former, demanded)
     request: dict[str, Any] = {
         "wishes": dict(wishes or {}),
         "not_before": not_before.isoformat() if not_before else None,
         "moving": [session.pk for session in moving],
         "only_moving": only_moving,
-        "least_movement": former is not None,
+        "least_movement": False,
         "demands": [dict(demand) for demand in demands],
-        "fixed": sorted(former.fixed) if former else [],
         "load_ms": round((time.perf_counter() - started) * 1000, 2),
     }
-    return Question(bridge, courses, request, former, based_on, by, now)
+    return Question(bridge, courses, request, demanded, by, now)
 
 
 def propose_plan(
@@ -143,14 +158,12 @@ def propose_plan(
     only_moving: bool = False,
     least_movement: bool = False,
     demands: Sequence[Mapping[str, Any]] = (),
-    former: Former | None = None,
-    based_on: Plan | None = None,
 ) -> Plan:
     """Plan all open sessions of these courses of one patient together, and store the answer.
 
     `wishes` override those of the courses (see `Wishes`); under "courses" they may be keyed by a course's primary
     key. `moving` sessions have a time and are planned anew as well: with `least_movement`, or `demands` (see
-    `Demand`), from where they are; `former` says where else sessions were, as in a plan this one is `based_on`.
+    `Demand`), from where they are.
 
     The plan's status is proposed, or impossible with reasons and concessions in `explanation`. Raises Invalid
     where the request itself is wrong, Conflict where all courses are paused or have ended; else those are left out.
@@ -164,17 +177,17 @@ def propose_plan(
         not_before=not_before,
         moving=moving,
         only_moving=only_moving,
-        least_movement=least_movement,
         demands=demands,
-        former=former,
-        based_on=based_on,
     )
+    if least_movement or demands:
+        question = question.starting_from(Former(places_of(moving)))
+    return answer_and_store(question, profile=profile)
+
+
+def answer_and_store(question: Question, *, profile: str) -> Plan:
     started = time.perf_counter()
-    answer = solve(question.bridge)
-    plan = question.new_plan(profile=profile, plan_ms=(time.perf_counter() - started) * 1000)
-    if isinstance(answer, NoPlan):
-        return question.save(question.unanswered(plan, answer))
-    return question.save(question.answered(plan, answer))
+    answer = question.answer()
+    return question.store(answer, profile=profile, plan_ms=(time.perf_counter() - started) * 1000)
 
 
 def propose_again(
@@ -190,13 +203,33 @@ def propose_again(
 
     A plan that left sessions where they were does so again: from where they are, or were in the plan it came from.
     """
+    question = question_of(plan, by=by, now=now, profile=profile, wishes=wishes, demands=demands)
+    if plan.request.get("least_movement"):
+        places = places_of(_moving(plan))
+        if plan.based_on is not None:
+            places |= places_in(plan)
+        question = question.starting_from(Former(places), based_on=plan.based_on)
+    return answer_and_store(question, profile=profile or plan.profile)
+
+
+def question_of(
+    plan: Plan,
+    *,
+    by: User | None,
+    now: dt.datetime,
+    profile: str | None = None,
+    wishes: Mapping[str, Any] | None = None,
+    demands: Sequence[Mapping[str, Any]] | None = None,
+    also_moving: Collection[Session] = (),
+) -> Question:
+    """What a plan was asked, with the calendars as they are now, wherever its sessions were.
+
+    `also_moving`: sessions whose times count as free besides, such as those a hold keeps.
+    """
     request: dict[str, Any] = plan.request
     today = plan.clinic.local_date(now)
     not_before = dt.date.fromisoformat(request["not_before"]) if request.get("not_before") else None
-    moving = list(
-        Session.objects.filter(pk__in=request.get("moving", [])).select_related("course", "appointment").order_by("pk")
-    )
-    return propose_plan(
+    return ask(
         courses=list(
             plan.courses.select_related("clinic", "patient", "procedure", "programme").order_by("line_number", "pk")
         ),
@@ -205,13 +238,15 @@ def propose_again(
         profile=profile or plan.profile,
         wishes=_still_ahead(request.get("wishes") or {} if wishes is None else wishes, today),
         not_before=not_before if not_before and not_before >= today else None,
-        moving=moving,
+        moving=[*_moving(plan), *also_moving],
         only_moving=request.get("only_moving", False),
-        least_movement=request.get("least_movement", False),
         demands=request.get("demands", []) if demands is None else demands,
-        former=Former(places_of(moving) | places_in(plan)) if plan.based_on_id and plan.items else None,
-        based_on=plan.based_on,
     )
+
+
+def _moving(plan: Plan) -> list[Session]:
+    moving = Session.objects.filter(pk__in=plan.request.get("moving", []))
+    return list(moving.select_related("course", "appointment").order_by("pk"))
 
 
 def _still_ahead(wishes: Mapping[str, Any], today: dt.date) -> dict[str, Any]:
@@ -223,14 +258,6 @@ def _still_ahead(wishes: Mapping[str, Any], today: dt.date) -> dict[str, Any]:
         kept["excluded_days"] = [day for day in kept["excluded_days"] if dt.date.fromisoformat(day) >= today]
     own = {key: _still_ahead(value, today) for key, value in wishes.get("courses", {}).items()}
     return kept | ({"courses": own} if own else {})
-
-
-def solve(bridge: Bridge) -> planning.Plan | NoPlan:
-    """The planner's answer. Raises Invalid with one sentence per field of a bad problem."""
-    try:
-        return planning.plan(bridge.problem, budget=planning.Budget(seconds=SECONDS, clock=time.perf_counter))
-    except ProblemError as error:
-        raise invalid_problem(error.flaws) from error
 
 
 def parse_wishes(raw: Mapping[str, Any], courses: Sequence[Course]) -> dict[int, Wishes]:
