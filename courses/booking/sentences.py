@@ -22,6 +22,7 @@ _REASONS = {
     "class_full": lambda: _("Every class at the requested time is full."),
     "window_too_short": lambda: _("The sessions do not fit between the first and the last allowed day."),
     "required_therapist_absent": lambda: _("The requested specialist is away for too many of these days."),
+    "kept_apart": lambda: _("The rules between these procedures leave no time for all of them."),
     "fully_booked": lambda: _("The times that would suit are booked already."),
     "not_found": lambda: _("No plan was found in time."),
 }
@@ -34,6 +35,9 @@ _FILTERS = {
     "room": lambda n: ngettext("a room on %(n)s day", "a room on %(n)s days", n) % {"n": n},
     "device": lambda n: ngettext("a device on %(n)s day", "a device on %(n)s days", n) % {"n": n},
     "patient": lambda n: ngettext("the patient free on %(n)s day", "the patient free on %(n)s days", n) % {"n": n},
+    "rules": lambda n: (
+        ngettext("kept apart from others on %(n)s day", "kept apart from others on %(n)s days", n) % {"n": n}
+    ),
     "weekdays": lambda n: (
         ngettext("the wished weekday on %(n)s day", "the wished weekdays on %(n)s days", n) % {"n": n}
     ),

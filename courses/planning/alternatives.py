@@ -179,7 +179,7 @@ def _capped(problem: Problem, last: int) -> Problem:
 
 def _earliest(problem: Problem) -> int:
     """No plan ends before this day: the latest of the days on which each course could end if it were alone."""
-    ends = [0]
+    ends = [course.start_day for course in problem.courses]
     for course in problem.courses:
         alone = None if course.pinned else earliest_end(Ground(replace(problem, courses=(course,))), course)
         ends.append(alone or 0)

@@ -56,7 +56,7 @@ def enrolments(ground: Ground, course: CourseRequest) -> Iterator[Enrolment]:
             m.seats_free > 0
             and ((m.day, m.slot) in stays or (m.day in usable and bool(starts_window(course, m.slots) >> m.slot & 1)))
             and _is_free(ground, m, rest.before, rest.after)
-            and _keeps_rules(ground, course, m)
+            and keeps_rules(ground, course, m)
             for m in held
         ]
         for first in range(len(held) - course.sessions + 1):
@@ -72,7 +72,10 @@ def _is_free(ground: Ground, meeting: ClassMeeting, before: int, after: int) -> 
     return ground.patient & wanted == wanted
 
 
-def _keeps_rules(ground: Ground, course: CourseRequest, meeting: ClassMeeting) -> bool:
+def keeps_rules(ground: Ground, course: CourseRequest, meeting: ClassMeeting) -> bool:
+    """Whether rules between procedures allow the meeting beside what is booked and taken that day."""
+    if ground.excludes(course, meeting.day):
+        return False
     if not ground.rulebook or meeting.day not in ground.fixed:
         return True
     return bool(ground.rulebook.starts(course, meeting.slots, ground.fixed[meeting.day]) >> meeting.slot & 1)

@@ -77,7 +77,7 @@ class Eased:
         step = by(self.course(ease.key))
         problem = _with_course(self.problem, step.course)
         if ease.change is Relaxation.SEQUENCING:
-            problem = _without_rules(problem, step.course)
+            problem = without_rules(problem, step.course)
         return Eased(problem, (*self.given, (ease, by, step)))
 
     def fits(self, key: Key) -> bool:
@@ -250,12 +250,13 @@ def _ease_number(course: CourseRequest, most: int) -> Ease | None:
 
 def _ease_sequencing(problem: Problem, course: CourseRequest) -> Ease | None:
     """Without the rules that set this course's procedure beside others; a doctor's to give up."""
-    if problem == _without_rules(problem, course) and not course.not_same_day_with:
+    if problem == without_rules(problem, course) and not course.not_same_day_with:
         return None
     return _simple(course, Relaxation.SEQUENCING, True, not_same_day_with=frozenset())
 
 
-def _without_rules(problem: Problem, course: CourseRequest) -> Problem:
+def without_rules(problem: Problem, course: CourseRequest) -> Problem:
+    """The problem without the rules that set this course's procedure beside others."""
     courses = tuple(
         replace(c, not_same_day_with=c.not_same_day_with - {course.procedure})
         if course.procedure in c.not_same_day_with

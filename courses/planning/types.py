@@ -406,6 +406,7 @@ class Reason(StrEnum):
     CLASS_FULL = "class_full"
     WINDOW_TOO_SHORT = "window_too_short"
     REQUIRED_THERAPIST_ABSENT = "required_therapist_absent"
+    KEPT_APART = "kept_apart"  # by rules between procedures, booked or asked for together
     FULLY_BOOKED = "fully_booked"
 
 
@@ -419,6 +420,7 @@ class Filter(StrEnum):
     ROOM = "room"  # ... while a room is free
     DEVICE = "device"  # ... and the device in it
     PATIENT = "patient"  # ... and the patient
+    RULES = "rules"  # ... and rules between procedures allow it; only where there are any
     WEEKDAYS = "weekdays"  # ... on the weekdays asked for
     WINDOW = "window"  # ... in the part of the day asked for
 
