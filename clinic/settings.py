@@ -270,6 +270,7 @@ SPECTACULAR_SETTINGS = {
         "AppointmentKindEnum": "clinic.models.Appointment.Kind",
         "GapUnitEnum": "courses.catalogue.models.GapUnit",
         "MessageKindEnum": "notifications.models.Message.Kind",
+        "ProfileEnum": "courses.api.serializers.courses.PROFILES",
         "SexEnum": "clinic.models.resources.Sex",
         "StrengthEnum": "courses.booking.models.Strength",
         "TaskKindEnum": "clinic.models.Task.Kind",

@@ -111,7 +111,7 @@ def course_new(request: PageRequest, pk: int) -> HttpResponse:
     data = request.POST or None
     lines = line_forms(data, request.clinic)
     therapists = Therapist.objects.filter(is_active=True, qualifications__procedure__clinic=request.clinic).distinct()
-    wishes = WishesForm(data, therapists=list(therapists))
+    wishes = WishesForm(data, therapists=list(therapists), today=request.clinic.local_date(request.now))
     error = None
     if request.method == "POST" and all([*(form.is_valid() for form in lines), wishes.is_valid()]):
         wanted = [line for line in (form.line for form in lines) if line]

@@ -36,7 +36,10 @@ _FIELDS = (
 
 
 class WishesForm(forms.Form):
-    """Prefilled from a single course; of several courses the fields are empty, which means: as prescribed."""
+    """Prefilled from a single course; of several courses the fields are empty, which means: as prescribed.
+
+    Days before `today` are refused where they are entered, not where they are as old as the course.
+    """
 
     start_from = DateField(label=gettext_lazy("Not before"), required=False)
     finish_by = DateField(label=gettext_lazy("Finish by"), required=False)
@@ -57,9 +60,15 @@ class WishesForm(forms.Form):
     profile = forms.ChoiceField(label=gettext_lazy("What matters most"), choices=PROFILES)
 
     def __init__(
-        self, data: Any = None, *, courses: Sequence[Course] = (), therapists: Sequence[Therapist] = ()
+        self,
+        data: Any = None,
+        *,
+        courses: Sequence[Course] = (),
+        therapists: Sequence[Therapist] = (),
+        today: dt.date = dt.date.min,
     ) -> None:
         super().__init__(data, initial=_initial(courses))
+        self.today = today
         self.fields["weekdays"].choices = [(n, weekday_name(n)) for n in range(1, 8)]  # type: ignore[attr-defined]
         people = [("", _("any")), *((t.pk, str(t)) for t in therapists)]
         self.fields["preferred_therapist"].choices = people  # type: ignore[attr-defined]
@@ -70,6 +79,9 @@ class WishesForm(forms.Form):
             self.add_error("window_until", _("The end must be after the start."))
         if data.get("start_from") and data.get("finish_by") and data["start_from"] > data["finish_by"]:
             self.add_error("finish_by", _("The last day must not be before the first."))
+        for name in ("start_from", "finish_by"):
+            if name in self.changed_data and data.get(name) and data[name] < self.today:
+                self.add_error(name, _("Date has passed. Enter today or later."))
         return data
 
     def wishes(self) -> dict[str, Any]:

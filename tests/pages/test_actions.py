@@ -39,6 +39,16 @@ def _plan(client: Client, scene: Scene, **fields: str) -> Plan:
     return Plan.objects.get(pk=found[1])
 
 
+@pytest.mark.parametrize("field", ["start_from", "finish_by"])
+def test_a_day_that_has_passed_is_named_before_a_course_is_opened(client: Client, scene: Scene, field: str) -> None:
+    before = Course.objects.count()
+    lines = _lines(scene.unplaced.procedure_id, 3, **{field: "2001-01-01"})
+    answer = client.post(f"/patients/{scene.patient.pk}/courses/new/", lines)
+    assert answer.status_code == 422
+    assert "Date has passed. Enter today or later." in answer.content.decode()
+    assert Course.objects.count() == before
+
+
 def test_from_a_procedure_to_booked_sessions(client: Client, scene: Scene) -> None:
     plan = _plan(client, scene)
     assert plan.status == "proposed"
