@@ -136,8 +136,8 @@ def test_rules_between_procedures_are_taken_and_checked(reception: APIClient, co
     assert answer.status_code == 201
     answer = reception.post("/api/v1/plans/", {"courses": [course.pk], "rules": [{"kind": "apart", "one": "A"}]})
     assert answer.status_code == 422
-    assert answer.json()["errors"]["rules"] == ["Rule 1 cannot be read."]
+    assert answer.json()["fields"]["rules"] == ["Rule 1 cannot be read."]
     unknown = {"kind": "opens_after", "course": course.pk, "after": 10**9, "sessions": 1}
     answer = reception.post("/api/v1/plans/alternatives/", {"courses": [course.pk], "rules": [unknown]})
     assert answer.status_code == 422
-    assert "rules" in answer.json()["errors"]
+    assert "rules" in answer.json()["fields"]
