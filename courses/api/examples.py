@@ -101,7 +101,7 @@ PLANS = [
             77,
             courses=[12, 13],
             items=sorted([*_MASSAGE, *_AMPLIPULSE], key=lambda item: item["start"]),
-            sentence="Starts Tuesday 24 November 17:30, then on Tuesdays and Thursdays, massage: with Anna P., "
+            sentence="Starts Tuesday 24 November 17:30, then Tuesdays and Thursdays, massage: with Anna P., "
             "amplipulse: with Boris K., ends 1 December.",
         ),
         "Two courses planned together",
@@ -194,7 +194,7 @@ ALTERNATIVES = [
                     profile="earliest_finish",
                     items=_MASSAGE,
                     group=_GROUP,
-                    sentence="Starts Tuesday 24 November 17:30, then on Tuesdays and Thursdays, mostly with Anna P., "
+                    sentence="Starts Tuesday 24 November 17:30, then Tuesdays and Thursdays, mostly with Anna P., "
                     "also Boris K., ends 24 December.",
                     comparison={
                         "profiles": ["earliest_finish"],
@@ -220,7 +220,7 @@ ALTERNATIVES = [
                     profile="same_therapist",
                     items=_MASSAGE,
                     group=_GROUP,
-                    sentence="Starts Tuesday 24 November 17:30, then on Tuesdays and Thursdays, all with Anna P., ends "
+                    sentence="Starts Tuesday 24 November 17:30, then Tuesdays and Thursdays, all with Anna P., ends "
                     "30 December.",
                     comparison={
                         "profiles": ["same_therapist", "fewest_visits"],
@@ -272,7 +272,7 @@ NUDGED = _told(
         based_on=77,
         changes=[_MOVED],
         changes_sentence="1 session moves, 2 sessions stay as they are.",
-        sentence="Starts Tuesday 24 November 17:30, then on Tuesdays and Fridays, all with Anna P., ends 1 December.",
+        sentence="Starts Tuesday 24 November 17:30, then Tuesdays and Fridays, all with Anna P., ends 1 December.",
     ),
     "One session moved, the others stay",
 )

@@ -104,29 +104,21 @@ def slots_for(*, plan: Plan, session: int, by: User | None, now: dt.datetime) ->
     other session has to move; where these are fewer, others that still give a plan. In order of time.
     """
     search = _search(plan, session, by=by, now=now)
-    kept: list[Start] = []
-    moving: list[Start] = []
-    used: dict[tuple[int, bool], int] = {}
+    kept: dict[tuple[int, bool], Start] = {}
+    moving: dict[tuple[int, bool], Start] = {}
     for start, fits in search.nearest():
         same_day = start.day == search.old.day
-        half = (start.day, same_day and start.slot > search.old.slot)
-        if used.get(half, 0) or (same_day and abs(start.slot - search.old.slot) < LEAST_STEP):
-            continue
-        if fits:
-            used[half] = 1
-            kept.append(start)
-        elif len(moving) < MOST_TRIES:
-            moving.append(start)
+        part = (start.day, same_day and start.slot > search.old.slot)
+        if not (same_day and abs(start.slot - search.old.slot) < LEAST_STEP):
+            (kept if fits else moving).setdefault(part, start)
         if len(kept) == MOST_SLOTS:
             break
-    found = [search.free_slot(start, keeps_others=True) for start in kept]
-    for start in moving:
-        if len(found) >= MOST_SLOTS or len(search.question.bridge.problem.courses) > 1:
-            break
-        half = (start.day, start.day == search.old.day and start.slot > search.old.slot)
-        if not used.get(half) and search.solve(start, keep_others=False) is not None:
-            used[half] = 1
-            found.append(search.free_slot(start, keeps_others=False))
+    found = [search.free_slot(start, keeps_others=True) for start in kept.values()]
+    tries = [start for part, start in moving.items() if part not in kept]
+    if len(search.bridge.problem.courses) == 1:  # of several courses each try takes a while
+        for start in tries[:MOST_TRIES]:
+            if len(found) < MOST_SLOTS and search.solve(start, keep_others=False) is not None:
+                found.append(search.free_slot(start, keeps_others=False))
     return sorted(found, key=lambda slot: slot.starts_at)
 
 

@@ -152,7 +152,8 @@ def build_problem(
     # Read first, and from the database: what changes from here on makes the plan stale rather than wrong.
     patient_version = asked[0].patient_version
     if not any(one.sessions for one in asked):
-        raise Invalid(_("Every session of this course has a time already."), code="nothing_to_plan")
+        message = _("Every session of this course has a time already.")
+        raise Invalid(message, code="nothing_to_plan", details={"courses": [message]})
     asked = [one for one in asked if one.sessions]
     today = clinic.local_date(now)
     first = max(filter(None, [today, not_before]))

@@ -175,14 +175,15 @@ def plan_sentence(plan: Plan) -> str:
     parts += _with_whom(plan.items)
     if len(visits) > 1:
         parts.append(_("ends %(day)s") % {"day": dates.plain_day(last, year=last.year != first.year)})
-    return _("%(sentence)s.") % {"sentence": capfirst(_(", ").join(parts))}
+    sentence = capfirst(_(", ").join(parts))
+    return sentence if sentence.endswith(".") else _("%(sentence)s.") % {"sentence": sentence}
 
 
 def _then(weekdays: list[int]) -> str:
     if len(weekdays) > 3 and weekdays == list(range(weekdays[0], weekdays[-1] + 1)):
         ends = {"first": dates.from_weekday(weekdays[0]), "last": dates.to_weekday(weekdays[-1])}
         return _("then %(first)s to %(last)s") % ends
-    return _("then on %(weekdays)s") % {"weekdays": _listed([dates.every_weekday(day) for day in weekdays])}
+    return _("then %(weekdays)s") % {"weekdays": _listed([dates.every_weekday(day) for day in weekdays])}
 
 
 def _usually(visits: list[dt.datetime]) -> list[str]:

@@ -83,6 +83,7 @@ def plan(request: PageRequest, pk: int) -> HttpResponse:
         context |= {
             "reason": sentences.reason_sentence(one),
             "waterfall": sentences.waterfall_sentence(one),
+            "partial": sentences.partial_sentence(one),
             "concessions": concessions_of(one),
         }
         return render(request, "pages/plan_impossible.html", context)
