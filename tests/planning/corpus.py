@@ -3,7 +3,8 @@
     family arguments … -> cost C | -> none REASON COURSE
 
 Families: `small SEED` is `small.random_problem`, `class SEED` the same with its last course an enrolment,
-`reference N` a request of the reference clinic. Arguments are those of the generators; `musts` turns the request's wishes into musts.
+`reference N` a request of the reference clinic. Arguments are those of the generators; `musts` turns the request's
+wishes into musts.
 `python -m tests.planning.corpus < cases` writes cases (the part before the arrow) with the outcomes of today.
 """
 
