@@ -105,6 +105,7 @@ _FIELDS = {
     "window": "window_until",
     "hours": "demands",
     "former": "demands",
+    "procedure": "rules",
 }
 _SENTENCES = {
     ("gap_max", "below_gap_min"): GAPS,
@@ -113,6 +114,14 @@ _SENTENCES = {
     ("hours", "not_an_interval"): _("What is asked of these sessions leaves no time of the day for them."),
     ("finish_day", "before_start"): ORDER,
     ("former", "twice_a_day"): _("Two of these sessions would be on one day."),
+    ("rules", "cycle"): _("These rules lead in a circle."),
+    ("rules", "unknown_course"): _("A rule names a course that is neither planned here nor booked."),
+    ("rules", "more_than_there_are"): _("A rule counts more sessions than the course has, or not in rising order."),
+    ("rules", "lag_below_rest"): _("The longest lag of a rule is shorter than its rest."),
+    ("rules", "order_of_itself"): _("A rule puts a procedure before itself."),
+    ("rules", "not_positive"): _("A rule allows no session at all."),
+    ("sessions", "not_the_reviews"): _("A review needs as many visits as it names sessions to follow."),
+    ("procedure", "not_together"): _("A rule forbids these procedures in one programme."),
 }
 
 

@@ -33,6 +33,7 @@ def propose_alternatives(
     profiles: Sequence[str] = THREE,
     wishes: Mapping[str, Any] | None = None,
     not_before: dt.date | None = None,
+    rules: Sequence[Mapping[str, Any]] = (),
 ) -> list[Plan]:
     """Plan the courses once by each profile, and store the plans that really differ, in the profiles' order.
 
@@ -43,7 +44,7 @@ def propose_alternatives(
         raise Invalid(details={"profiles": [_("Name one to four different profiles.")]})
     if not set(profiles) <= set(PROFILES):
         raise Invalid(details={"profiles": [_("Unknown profile.")]})
-    question = ask(courses=courses, by=by, now=now, wishes=wishes, not_before=not_before)
+    question = ask(courses=courses, by=by, now=now, wishes=wishes, not_before=not_before, rules=rules)
     started = time.perf_counter()
     budget = planning.Budget(seconds=SECONDS, clock=time.perf_counter)
     try:

@@ -13,6 +13,7 @@ from clinic.models import Clinic, Patient
 from courses.booking.calendars import Days, local_moment, read_calendars, read_days, slot_of
 from courses.booking.models import Course, Session
 from courses.booking.patient_days import read_patient
+from courses.booking.rules import parse_rules
 from courses.booking.series import read_series
 from courses.booking.supply import Supply
 from courses.booking.transitions import LIVE, Status
@@ -39,6 +40,10 @@ class Asked:
     done: tuple[dt.date, ...]
     wishes: Wishes
     patient_version: int
+
+    def given_before(self, date: dt.date) -> int:
+        """Sessions given before a date, those before the software's time included."""
+        return self.course.done_before + sum(done < date for done in self.done)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +135,12 @@ def build_problem(
     not_before: dt.date | None = None,
     moving: Collection[Session] = (),
     only_moving: bool = False,
+    rules: Sequence[Mapping[str, Any]] = (),
 ) -> Bridge:
     """Read everything the planner needs for these courses of one patient.
 
-    `moving` names placed sessions that are planned anew along with the unplaced ones, or, with `only_moving`, alone.
+    `moving` names placed sessions that are planned anew along with the unplaced ones, or, with `only_moving`, alone;
+    `rules` hold between the procedures, see `parse_rules`.
     Raises Invalid where a course cannot be asked for: no open sessions, unknown frequency, a finish that has passed,
     different patients or clinics.
     """
@@ -183,6 +190,7 @@ def build_problem(
         courses=requests,
         profile=planning.PROFILES[profile],
         combine_visits=any(c.programme is not None and c.programme.combine_visits for c in courses),
+        rules=parse_rules(rules, earlier={one.course.pk: one.given_before(days.first) for one in asked}),
     )
     return Bridge(
         clinic=clinic,

@@ -112,6 +112,7 @@ def ask(
     moving: Collection[Session] = (),
     only_moving: bool = False,
     demands: Sequence[Mapping[str, Any]] = (),
+    rules: Sequence[Mapping[str, Any]] = (),
 ) -> Question:
     """Read what the planner needs; the arguments are those of `propose_plan`. `demands` await a `starting_from`."""
     if profile not in PROFILES:
@@ -135,6 +136,7 @@ def ask(
         not_before=not_before,
         moving=moving,
         only_moving=only_moving,
+        rules=rules,
     )
     request: dict[str, Any] = {
         "wishes": dict(wishes or {}),
@@ -143,6 +145,7 @@ def ask(
         "only_moving": only_moving,
         "least_movement": False,
         "demands": [dict(demand) for demand in demands],
+        "rules": [dict(rule) for rule in rules],
         "load_ms": round((time.perf_counter() - started) * 1000, 2),
     }
     return Question(bridge, courses, request, demanded, by, now)
@@ -160,12 +163,13 @@ def propose_plan(
     only_moving: bool = False,
     least_movement: bool = False,
     demands: Sequence[Mapping[str, Any]] = (),
+    rules: Sequence[Mapping[str, Any]] = (),
 ) -> Plan:
     """Plan all open sessions of these courses of one patient together, and store the answer.
 
     `wishes` override those of the courses (see `Wishes`); under "courses" they may be keyed by a course's primary
     key. `moving` sessions have a time and are planned anew as well: with `least_movement`, or `demands` (see
-    `Demand`), from where they are.
+    `Demand`), from where they are. `rules` hold between the procedures (see `parse_rules`).
 
     The plan's status is proposed, or impossible with reasons and concessions in `explanation`. Raises Invalid
     where the request itself is wrong, Conflict where all courses are paused or have ended; else those are left out.
@@ -180,6 +184,7 @@ def propose_plan(
         moving=moving,
         only_moving=only_moving,
         demands=demands,
+        rules=rules,
     )
     if least_movement or demands:
         question = question.starting_from(Former(places_of(moving)))
@@ -243,6 +248,7 @@ def question_of(
         moving=[*_moving(plan), *also_moving],
         only_moving=request.get("only_moving", False),
         demands=request.get("demands", []) if demands is None else demands,
+        rules=request.get("rules", []),
     )
 
 

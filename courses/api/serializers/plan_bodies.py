@@ -12,6 +12,7 @@ from clinic.errors import Invalid
 from courses.api.fields import LARGEST_KEY, Body, DayField, KeyField, MinuteField, MomentField, WeekdayField
 from courses.api.serializers.courses import PROFILES, WishesBody
 from courses.booking.nudging import EARLIER, LATER
+from courses.booking.rules import KINDS
 from courses.booking.wishes import Wishes
 from courses.planning.alternatives import THREE
 
@@ -41,6 +42,38 @@ class DemandBody(Body):
     excluded_days = serializers.ListField(child=DayField(), max_length=366, required=False, help_text="Not these days.")
 
 
+class RuleBody(Body):
+    """What holds between the sessions of different courses. `same_day`: where both are on one day, `first` before
+    `then` (unless `ordered` is false), `rest_minutes` to `lag_minutes` apart. `apart`: never within `days` calendar
+    days, 0 = not on one day. `day_limit`: at most `most` of a `selector` a day. `not_together`: not in one programme.
+    `opens_after`: a course begins after so many `sessions` of another. `review`: each visit of a course follows the
+    session of the course `of` that `after_sessions` names, within so many days. A selector is a procedure's code or a
+    tag."""
+
+    kind = serializers.ChoiceField(KINDS)
+    first = serializers.CharField(max_length=64, required=False)
+    then = serializers.CharField(max_length=64, required=False)
+    rest_minutes = serializers.IntegerField(min_value=0, max_value=1440, required=False)
+    lag_minutes = serializers.IntegerField(min_value=0, max_value=1440, required=False, allow_null=True)
+    ordered = serializers.BooleanField(required=False)
+    one = serializers.CharField(max_length=64, required=False)
+    other = serializers.CharField(max_length=64, required=False)
+    days = serializers.IntegerField(min_value=0, max_value=60, required=False)
+    selector = serializers.CharField(max_length=64, required=False)
+    most = serializers.IntegerField(min_value=1, max_value=20, required=False)
+    course = KeyField(required=False)
+    after = KeyField(required=False, help_text="The other course.")
+    sessions = serializers.IntegerField(min_value=1, max_value=100, required=False)
+    of = KeyField(required=False, help_text="The course reviewed.")
+    after_sessions = serializers.ListField(
+        child=serializers.IntegerField(min_value=1, max_value=100),
+        max_length=100,
+        required=False,
+        help_text="Numbers of its sessions, ascending: one for each visit.",
+    )
+    within_days = serializers.IntegerField(min_value=0, max_value=60, required=False)
+
+
 class CoursesBody(Body):
     """`courses` or `programme`: all of them are of one patient in one clinic."""
 
@@ -48,6 +81,7 @@ class CoursesBody(Body):
     programme = KeyField(required=False)
     wishes = WishesOfPlanBody(required=False)
     not_before = DayField(required=False, allow_null=True, default=None, help_text="No session before this local day.")
+    rules = RuleBody(many=True, required=False, help_text="Rules between the procedures; never broken.")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if ("courses" in attrs) == ("programme" in attrs):

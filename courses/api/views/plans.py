@@ -67,6 +67,7 @@ class PlanViews(mixins.RetrieveModelMixin, Verbs):
                 moving=moving,
                 least_movement=bool(moving),
                 demands=demands,
+                rules=body.get("rules", []),
                 by=self.by,
                 now=self.now,
             )
@@ -88,6 +89,7 @@ class PlanViews(mixins.RetrieveModelMixin, Verbs):
                 profiles=body["profiles"],
                 wishes=wishes_as_json(body.get("wishes")),
                 not_before=body["not_before"],
+                rules=body.get("rules", []),
                 by=self.by,
                 now=self.now,
             )
