@@ -17,6 +17,7 @@ _REASONS = {
     "no_qualified_therapist": lambda: _("Nobody on the staff is qualified for this procedure."),
     "no_therapist_of_requested_gender": lambda: _("No specialist of the requested gender gives this procedure."),
     "no_therapist_of_requested_language": lambda: _("No specialist who speaks the requested language gives this."),
+    "no_other_therapist": lambda: _("Nobody else gives this procedure."),
     "no_room": lambda: _("There is no room or device for this procedure."),
     "no_shift_at_requested_time": lambda: _("Nobody who may give this works at the requested days and hours."),
     "class_full": lambda: _("Every class at the requested time is full."),

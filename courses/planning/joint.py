@@ -282,6 +282,12 @@ def suits(ground: Ground, courses: tuple[CourseRequest, ...]) -> bool:
         and not c.pinned
         and c.sessions <= MOST_SESSIONS
         and (c.sessions <= FEW_SESSIONS or (c.gap_max is not None and c.gap_max <= LARGEST_GAP))
-        and (c.finish_day or ground.days) - min([c.start_day, *(f.day for f in c.former)]) < MOST_POSITIONS
+        and _span(ground, c) < MOST_POSITIONS
         for c in courses
     )
+
+
+def _span(ground: Ground, course: CourseRequest) -> int:
+    """Days over which the course's sessions can lie; former ones may stay before its start and after its finish."""
+    former = [f.day for f in course.former]
+    return max([course.finish_day or ground.days, *former]) - min([course.start_day, *former])

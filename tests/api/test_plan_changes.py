@@ -107,6 +107,7 @@ def test_a_demand_that_nothing_keeps_is_explained(reception: APIClient, course: 
     alone = booked[0]["therapist"]
     plan = post(reception, f"/api/v1/courses/{course.pk}/replan/", {"demands": [{"excluded_therapists": [alone]}]})
     assert plan["status"] == "impossible"
+    assert plan["explanation"]["reason"] == "no_other_therapist"
     [concession] = plan["concessions"]
     assert concession["drops_demands"] is True
     assert [change["relaxation"] for change in concession["changes"]] == ["therapist"]
@@ -130,6 +131,7 @@ def test_a_proposal_is_nudged(reception: APIClient, course: Course) -> None:
     assert night["code"] == "time_not_free"
     post(reception, f"{PLANS}{there['id']}/book/", {}, 200)
     assert Session.objects.filter(course=course, status="booked").count() == 3
+    assert reception.get(f"{PLANS}{there['id']}/slots/", {"session": session}).status_code == 409
     assert post(reception, f"{PLANS}{there['id']}/nudge/", {"session": session, "to": "later"}, 409)["code"] == (
         "plan_not_proposed"
     )
@@ -206,6 +208,8 @@ def test_the_description_shows_examples_of_plans() -> None:
         return {*asked, *told}
 
     assert {"SeveralCourses", "Pins", "Demands", "APlan", "NoPlan"} <= examples("/api/v1/plans/")
+    problem = schema["paths"]["/api/v1/plans/{id}/slots/"]["get"]["responses"]["409"]["content"]
+    assert problem["application/problem+json"]["schema"] == {"$ref": "#/components/schemas/Problem"}
     assert {"ThreeProfiles", "TwoPlans"} <= examples("/api/v1/plans/alternatives/")
     assert {"Later", "ThatTime", "Nudged"} <= examples("/api/v1/plans/{id}/nudge/")
     assert {"NotThisDay", "OtherTherapistForThese", "Replanned"} <= examples("/api/v1/courses/{id}/replan/")
