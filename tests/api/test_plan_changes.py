@@ -66,6 +66,9 @@ def test_an_impossible_plan_says_what_fits_and_what_would_open_one(reception: AP
     plan = post(reception, PLANS, {"courses": [course.pk], "wishes": wishes})
     assert plan["status"] == "impossible"
     assert plan["explanation"]["partial"]["placed"] == 1
+    [told] = plan["explanation"]["courses"]
+    assert told["sentence"] == "The sessions do not fit between the first and the last allowed day."
+    assert told["waterfall_sentence"].startswith("Open 1 day → a shift on 1 day → ")
     assert "takes" not in plan["explanation"]["partial"]["items"][0]
     assert plan["sentence"].endswith("Placed 1 of 3. Try a change below.")
     later, *_ = plan["concessions"]
