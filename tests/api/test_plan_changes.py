@@ -196,6 +196,12 @@ def test_one_courses_own_wrong_wish_names_the_course(reception: APIClient, cours
     assert set(answer["fields"]) == {f"wishes.courses.{course.pk}.gap_min"}
 
 
+def test_pins_that_are_not_of_the_course_are_named(reception: APIClient, course: Course, booked: Rows) -> None:
+    for address, body in ((PLANS, {"courses": [course.pk]}), (f"/api/v1/courses/{course.pk}/replan/", {})):
+        answer = post(reception, address, {**body, "keep": [booked[0]["id"], 10**9]}, 422)
+        assert set(answer["fields"]) == {"keep"}
+
+
 def test_a_course_that_is_planned_already_is_named(reception: APIClient, course: Course, booked: Rows) -> None:
     answer = post(reception, PLANS, {"courses": [course.pk]}, 422)
     assert (answer["code"], set(answer["fields"])) == ("nothing_to_plan", {"courses"})
