@@ -45,13 +45,13 @@ def places(days, *layers):
 
 
 def course(*, key="c", lost=(), movable=(), patient="p", **fields):
-    """Half-hour sessions with therapist 10 or 11, without a room, any day."""
+    """Half-hour sessions with therapist 10 or 11, in a room only where rooms are named, any day."""
     request = CourseRequest(
         key=key,
         procedure=f"P{key}",
         sessions=len(lost),
         slots=6,
-        needs_room=False,
+        needs_room="rooms" in fields,
         **{"therapists": (TherapistOption(10), TherapistOption(11)), "gap_max": None, **fields},
     )
     return RepairCourse(request, patient, tuple(lost), tuple(movable))
