@@ -61,6 +61,7 @@ class JointSearch:
         self.combinations = 0
         self.complete = True
         four = len(courses) == MOST_COURSES
+        self.floor = float("inf")
         self.batch, self.most_states = (FOUR_BATCH, FOUR_STATES) if four else (BATCH, MOST_STATES)
         whole = [CourseTable(self.ground, c) for c in courses]
         self.feasible = all(t.options for t in whole)
