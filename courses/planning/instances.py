@@ -15,7 +15,7 @@ from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from datetime import date
 from enum import Enum
 from functools import cache
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, Union, cast, get_args, get_origin, get_type_hints
 
 from .masks import runs
 from .types import Masks, PlannedSession, Problem
@@ -139,8 +139,7 @@ def _field_lines(owner: Any, name: str, hint: Any, depth: int) -> Iterator[str]:
         for one in value if isinstance(value, tuple) else (value,):
             yield from _lines_of(name, one, depth, head=f"@{type(one).__name__}" if len(kinds) > 1 else "")
         return
-    mapping: Mapping[Any, Any] = value
-    for key, held in mapping.items():
+    for key, held in cast("Mapping[Any, Any]", value).items():
         if is_dataclass(held):
             yield from _lines_of(name, held, depth, head=_text("", key))
         else:
