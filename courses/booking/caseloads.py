@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from clinic.errors import Conflict, DomainError, PlaceTaken
 from clinic.models import Clinic, Resource, User
@@ -104,7 +105,7 @@ def _both(first: Sequence[int], second: Sequence[int]) -> planning.Masks:
 def keep_plans(waiting: Waiting, found: CaseloadPlan, *, by: User | None, now: dt.datetime) -> dict[int, Plan]:
     """Programme → its plan, stored as a proposal like any other that reception asks for."""
     earliest = waiting.not_before.isoformat() if waiting.not_before else None
-    request = {"wishes": {}, "not_before": earliest, "moving": [], "only_moving": False}
+    request: dict[str, Any] = {"wishes": {}, "not_before": earliest, "moving": [], "only_moving": False}
     kept = {}
     for key, answer in found.plans.items():
         bridge = waiting.bridges[int(key)]
