@@ -8,3 +8,21 @@
 
 ortools is imported by `repair` alone, when it is called.
 """
+
+from .handover import exchange_shifts, hand_over, swap_shifts
+from .settling import set_down
+from .solving import repair
+from .types import Repair, RepairBudget, RepairProblem
+from .verification import verify_repair
+
+__all__ = [
+    "Repair",
+    "RepairBudget",
+    "RepairProblem",
+    "exchange_shifts",
+    "hand_over",
+    "repair",
+    "set_down",
+    "swap_shifts",
+    "verify_repair",
+]

@@ -1,7 +1,8 @@
-"""The repair as a linear programme over some of the columns; CP-SAT solves it in whole numbers, the relaxation bounds it.
+"""The repair as a linear programme over some of the columns: the relaxation bounds it, CP-SAT solves it.
 
-Variables: one per column; one per session that may stay unplaced; how many of the sessions that start together in a group
-go to each place; for courses with several sessions to place, whether a day is used, and days by which gaps are too long.
+Variables: one per column; one per session that may stay unplaced; how many of the sessions that start together in a
+group go to each place; for courses with several sessions to place, whether a day is used, and days by which gaps are
+too long.
 Rows: every session once; never more takes than places, at each moment that matters; each course's rhythm.
 """
 
@@ -15,8 +16,8 @@ from .matrix import Array, Matrix
 from .starts import Starts
 from .supply import Supply
 
-# Lexicographic costs of one relaxation: an unplaced session over the rest moved over any change.  Large enough that what
-# a change costs does not blur the bound on unplaced sessions, small enough for double precision.
+# Lexicographic costs of one relaxation: an unplaced session over the rest moved over any change.  Large enough that
+# what a change costs does not blur the bound on unplaced sessions, small enough for double precision.
 UNPLACED = 100_000
 MOVED = 1_000
 
@@ -191,7 +192,7 @@ class Assembly:
 
     def _points(self, first: Array, end: Array, weight: Array) -> Array:
         """Moments at which takes and places are compared; those are left out that another one implies."""
-        points = np.unique(np.concatenate([first, self.supply.drops]))
+        points: Array = np.unique(np.concatenate([first, self.supply.drops]))
         firsts, ends = np.argsort(first, kind="stable"), np.argsort(end, kind="stable")
         begun = np.concatenate([[0], np.cumsum(weight[firsts])])[np.searchsorted(first[firsts], points, "right")]
         ended = np.concatenate([[0], np.cumsum(weight[ends])])[np.searchsorted(end[ends], points, "right")]

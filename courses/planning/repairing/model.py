@@ -39,12 +39,12 @@ class Answer:
 
 
 def solve(assembly: Assembly, hint: Placement, limits: Limits, watch: Callable[[int | None], bool]) -> Answer:
-    """Minimise.  `watch` hears of the best objective every now and then, in this thread; True from it ends the search."""
+    """Minimise.  `watch` hears of the best objective now and then, in this thread; True from it ends the search."""
     from ortools.sat.python import cp_model
 
     matrix = assembly.matrix
     model = cp_model.CpModel()
-    _write(model.proto if hasattr(model, "proto") else model.Proto(), matrix, _hinted(assembly, hint), limits)
+    _write(model.proto, matrix, _hinted(assembly, hint), limits)
     solver = cp_model.CpSolver()
     solver.parameters.num_workers = 1
     solver.parameters.random_seed = SEED
@@ -82,8 +82,9 @@ def _write(proto: Any, matrix: Matrix, hint: dict[int, int], limits: Limits) -> 
         proto.variables.add().domain.extend((0, bound))
     variable, coefficient, begins, _ = matrix.terms
     variables, coefficients, cuts = variable.tolist(), coefficient.tolist(), begins.tolist()
-    least = np.minimum.reduceat(np.append(coefficient, 1), begins[:-1]) if matrix.rows else []
-    most = np.maximum.reduceat(np.append(coefficient, 1), begins[:-1]) if matrix.rows else []
+    # One term more, so that a row without any at the end does not point beyond.
+    least = np.minimum.reduceat(np.append(coefficient, 1), begins[:-1])
+    most = np.maximum.reduceat(np.append(coefficient, 1), begins[:-1])
     for row, (low, high) in enumerate(zip(matrix.low.tolist(), matrix.high.tolist(), strict=True)):
         first, end = cuts[row], cuts[row + 1]
         members = variables[first:end]
@@ -105,7 +106,7 @@ def _write(proto: Any, matrix: Matrix, hint: dict[int, int], limits: Limits) -> 
 
 def _hinted(assembly: Assembly, placement: Placement) -> dict[int, int]:
     """Values of columns, unplaced sessions, days and places, as the placement has them."""
-    starts, supply = assembly.starts, assembly.supply
+    supply = assembly.supply
     position = {int(c): i for i, c in enumerate(assembly.columns.tolist())}
     hint = dict.fromkeys(range(len(assembly.columns)), 0)
     hint.update(dict.fromkeys((v for places in assembly.dealt.values() for _, v in places), 0))
@@ -121,7 +122,6 @@ def _hinted(assembly: Assembly, placement: Placement) -> dict[int, int]:
     for course, used in assembly.used.items():
         for day, variable in used.items():
             hint[variable] = int(day in placement.days.get(course, ()))
-    del starts
     return hint
 
 

@@ -60,7 +60,7 @@ class Placement:
             for k in range(int((until - begin).max(initial=0))):
                 at = begin + k
                 free &= (at >= until) | (self.left[np.minimum(at, len(self.left) - 1)] > 0)
-        return first + np.flatnonzero(free)
+        return np.asarray(first + np.flatnonzero(free))
 
     def place_for(self, column: int) -> int | None:
         """Index of a place for it, -1 where it needs none; None where a rule or the place is in the way."""
@@ -119,7 +119,7 @@ class Placement:
 def greedily(starts: Starts, supply: Supply) -> Placement:
     """The rest stays; the lost sessions one after another in order of their time, each at its cheapest start."""
     placement = Placement(starts, supply)
-    _let_stay(placement)
+    staying(placement)
     lost = [s for s in starts.sessions if not s.rest]
     for session in sorted(lost, key=lambda s: (s.booked.day, s.booked.slot, s.number)):
         placement.put_cheapest(session.number, starts.cost)
@@ -141,6 +141,9 @@ def rounded(starts: Starts, supply: Supply, relaxed: Relaxed) -> Placement:
     return placement
 
 
-def _let_stay(placement: Placement) -> None:
-    for column in np.flatnonzero(placement.starts.stays).tolist():
+def staying(placement: Placement) -> set[int]:
+    """Let the movable sessions stay as they are, and say for which of them that breaks no rule."""
+    starts = placement.starts
+    for column in np.flatnonzero(starts.stays).tolist():
         placement.put_first([column])
+    return {s.number for s in starts.sessions if placement.chosen[s.number] >= 0}

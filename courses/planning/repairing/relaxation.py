@@ -1,8 +1,8 @@
 """The relaxation in fractions: its prices, put on every start there is, give bounds and the columns worth having.
 
-For any prices >= 0 of places, the sum of each session's cheapest choice at those prices, less what all places are worth,
-is no more than any repair costs.  Taken over all starts on the grid, it bounds the whole problem and not only the
-columns looked at.
+For any prices >= 0 of places, the sum of each session's cheapest choice at those prices, less what all places are
+worth, is no more than any repair costs.  Taken over all starts on the grid, it bounds the whole problem and not only
+the columns looked at.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ class Pricing:
         least = self._least(self.reduced)
         absent = self._left(self.assembly.matrix.cost, 1.0)[self.assembly.unplaced]
         least[self.assembly.optional] = np.minimum(least[self.assembly.optional], absent)
-        return self.reduced - least[self.starts.session]
+        return np.asarray(self.reduced - least[self.starts.session])
 
     def _paid(self) -> Array:
         """The prices of what each start takes and of the days it uses."""
@@ -239,7 +239,8 @@ def cheapest(starts: Starts, among: Array, cost: Array, *, per_day: int, per_ses
     kept = among[order[np.arange(len(order)) - np.searchsorted(day, day) < per_day]]
     kept = kept[np.lexsort((kept, cost[kept], starts.session[kept]))]
     session = starts.session[kept]
-    return kept[np.arange(len(kept)) - np.searchsorted(session, session) < per_session]
+    found: Array = kept[np.arange(len(kept)) - np.searchsorted(session, session) < per_session]
+    return found
 
 
 def whole(bound: float) -> int:

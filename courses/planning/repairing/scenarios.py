@@ -1,9 +1,10 @@
 """Seeded disruptions of the reference clinic, to measure repair on.
 
-Every scenario stands on the reference clinic of one seed (`courses.planning.reference`).  A *course* is what one patient
-has booked of one procedure.  Each is given rules from the seed that its bookings keep: a maximal gap of its longest one
-(three opening days at least), a weekly maximum of its fullest week now and then, and a must of hours, weekdays or gender
-now and then.  Its sessions may go to any day from the disruption until `SLACK` days after the course's last one.
+Every scenario stands on the reference clinic of one seed (`courses.planning.reference`).  A *course* is what one
+patient has booked of one procedure.  Each is given rules from the seed that its bookings keep: a maximal gap of its
+longest one (three opening days at least), a weekly maximum of its fullest week now and then, and a must of hours,
+weekdays or gender now and then.  Its sessions may go to any day from the disruption until `SLACK` days after the
+course's last one.
 """
 
 from __future__ import annotations

@@ -101,6 +101,7 @@ class Meeting:
     slots: int
     seats: int
     therapist: TherapistOption | None
+    room: int | None
 
 
 class Starts:
@@ -217,19 +218,17 @@ class Starts:
         return [d for d in self.rhythms[position].usable_days() if not (barred and booked.get(d, frozenset()) & barred)]
 
     def _unpacked(self, options: list[tuple[int, int, int]]) -> dict[str, Array]:
-        found: dict[str, list[Array]] = defaultdict(list)
-        for i, starts, flush in options:
+        """From (therapist, joined starts, those of them that are flush)."""
+        found: dict[str, list[Array]] = {name: [np.zeros(0, dtype=np.int32)] for name in ("at", "flush", "therapist")}
+        for therapist, starts, laid in options:
             at = np.flatnonzero(masks.to_array(starts, self.calendar.days))
             found["at"].append(at)
-            found["flush"].append(masks.to_array(flush, self.calendar.days).ravel()[at])
-            found["therapist"].append(np.full(len(at), i, dtype=np.int32))
-        at, flush, therapist = (
-            np.concatenate(found[name]) if found[name] else np.zeros(0, dtype=np.int32)
-            for name in ("at", "flush", "therapist")
-        )
+            found["flush"].append(masks.to_array(laid, self.calendar.days).ravel()[at])
+            found["therapist"].append(np.full(len(at), therapist))
+        at, flush, who = (np.concatenate(found[name]).astype(np.int32) for name in ("at", "flush", "therapist"))
         meeting = np.full(len(at), -1, dtype=np.int32)
         day, slot = at // masks.STRIDE, at % masks.STRIDE
-        return {"day": day, "slot": slot, "therapist": therapist, "meeting": meeting, "flush": flush.astype(bool)}
+        return {"day": day, "slot": slot, "therapist": who, "meeting": meeting, "flush": flush.astype(bool)}
 
     def _of_classes(self, course: RepairCourse, days: set[int]) -> dict[str, Array]:
         request = course.request
@@ -246,7 +245,9 @@ class Starts:
                 if fits and m.seats_free > 0:
                     index = self._meeting_index.setdefault(m.meeting, len(self.meetings))
                     if index == len(self.meetings):
-                        self.meetings.append(Meeting(series.series, m.meeting, m.slots, m.seats_free, series.therapist))
+                        self.meetings.append(
+                            Meeting(series.series, m.meeting, m.slots, m.seats_free, series.therapist, series.room)
+                        )
                     found.append((m.day, m.slot, index))
         day, slot, meeting = np.array(found, dtype=np.int32).reshape(-1, 3).T
         lone = np.full(len(day), -1, dtype=np.int32)

@@ -30,7 +30,7 @@ class Place:
 
 
 class Group:
-    """Sessions that need the same: suitable places, length and margins.  free[o, day * 288 + slot]: it may start there."""
+    """Sessions that need the same: suitable places, length and margins.  free[place, day * 288 + slot]: may start."""
 
     def __init__(self, request: CourseRequest, places: list[Place], free: Array) -> None:
         self.slots = request.slots
@@ -41,7 +41,7 @@ class Group:
 
     def spans(self, place: int, at: int, span: int) -> list[tuple[int, int]]:
         """The same for one session."""
-        return [(int(a), int(b)) for a, b in self.takes(self.places[place], np.int64(at), span)]
+        return [(int(a[0]), int(b[0])) for a, b in self.takes(self.places[place], np.array([at]), span)]
 
     def unlike(self, place: int, room: int | None, device: int | None) -> tuple[bool, bool, int]:
         """Order of places for a session that has a room and a device: the same ones first."""
@@ -59,7 +59,7 @@ class Group:
                 enough &= scarce[np.clip(end, 0, len(ample))] == scarce[np.clip(first, 0, len(ample))]
             self.settled[enough] = p
 
-    def takes(self, place: Place, at: Array | np.int64, span: int) -> list[tuple[Array, Array]]:
+    def takes(self, place: Place, at: Array, span: int) -> list[tuple[Array, Array]]:
         """Intervals of moments that sessions starting at day * 288 + slot take of the place."""
         found = []
         for row, margins in ((place.room_row, self.room_margins), (place.device_row, self.device_margins)):
@@ -225,10 +225,12 @@ class Supply:
         return [_take(row[starts.course], self.at, spans[starts.course, 0], ends, self.span)]
 
     def _slots(self) -> Array:
-        return np.array([c.request.slots for c in self.starts.problem.courses])[self.starts.course]
+        slots: Array = np.array([c.request.slots for c in self.starts.problem.courses])
+        return np.asarray(slots[self.starts.course])
 
     def _meeting_lengths(self) -> Array:
-        return np.array([*(m.slots for m in self.starts.meetings), 0])[self.starts.meeting]
+        slots: Array = np.array([*(m.slots for m in self.starts.meetings), 0])
+        return np.asarray(slots[self.starts.meeting])
 
 
 def _is_within(request: CourseRequest) -> bool:

@@ -208,8 +208,9 @@ class RepairBudget:
 class Handover:
     """What goes over as it is when shifts are handed over or swapped, and what does not fit, with why.
 
-    Go on with `repair(set_down(problem, handover.moves))` for what is left.
+    rest: the problem once the moves are settled (and the shifts exchanged), for `repair` to go on with.
     """
 
     moves: tuple[RepairMove, ...]
     left: tuple[Unplaced, ...]
+    rest: RepairProblem
