@@ -1,8 +1,8 @@
 """A therapist is away, a room or a device is out, the clinic is shut, a qualification has gone: recorded at once, and
 the booked sessions it leaves without cover are marked to re-place.
 
-What covers a session is one rule, `without_cover`; every verb here asks it, after its change, about the sessions that the
-change touches. So a session is unmarked as soon as nothing stands in its way any more.
+What a session is without is one rule, `_mark_anew`; every verb here asks it, after its change, about the sessions that
+the change touches. So a session is unmarked as soon as nothing stands in its way any more.
 """
 
 import datetime as dt
@@ -227,8 +227,8 @@ def _set_end(cause: Row, ends_at: dt.datetime | None, *, now: dt.datetime) -> Ro
 def restrict_qualification(
     *, qualification: Qualification, valid_until: dt.date, by: User | None, now: dt.datetime
 ) -> Qualification:
-    """The therapist may give the procedure until this day and no longer (yesterday: not any more). Booked sessions after
-    it are marked to re-place, as by `record_absence`. Raises Invalid where that is no restriction.
+    """The therapist may give the procedure until this day and no longer (yesterday: not any more). Booked sessions
+    after it are marked to re-place, as by `record_absence`. Raises Invalid where that is no restriction.
     """
     errors: list[object] = []
     if qualification.valid_from is not None and valid_until < qualification.valid_from:
@@ -281,7 +281,7 @@ def _resources_of(clinic: int | None) -> set[int]:
 # --- The rule -------------------------------------------------------------------------------------------------------
 
 
-def without_cover() -> Q:
+def _without_cover() -> Q:
     """Condition on a Session with a time: somebody or something it needs is not there."""
     inside = Q(starts_at__lt=OuterRef("ends_at")) & (Q(ends_at=None) | Q(ends_at__gt=OuterRef("starts_at")))
     gone = (
@@ -317,7 +317,7 @@ def _unqualified(sessions: Collection[Session]) -> set[int]:
 def _mark_anew(sessions: Collection[Session], *, now: dt.datetime) -> None:
     """Bring marks and tasks of these sessions in step with what is there for them now."""
     keys = {session.pk for session in sessions}
-    lost = set(Session.objects.filter(without_cover(), pk__in=keys).values_list("pk", flat=True))
+    lost = set(Session.objects.filter(_without_cover(), pk__in=keys).values_list("pk", flat=True))
     lost |= _unqualified(sessions)
     Session.objects.filter(pk__in=lost).update(to_replace=True)
     tasks = [_task(session, now=now) for session in sessions if session.pk in lost and session.status in PLANNED]

@@ -4,7 +4,7 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from dateutil.rrule import rrulestr
 from django.db import connection
@@ -14,7 +14,6 @@ from django.utils.translation import gettext_lazy as _
 from clinic.errors import Invalid
 from clinic.models import Clinic, Patient
 from courses.booking.calendars import (
-    Calendars,
     Days,
     local_moment,
     period_masks,
@@ -70,43 +69,76 @@ class Bridge:
         return [self.item(placed, sessions[int(placed.course)][placed.number - 1]) for placed in plan.sessions]
 
     def item(self, placed: planning.PlannedSession, session: Session) -> dict[str, Any]:
-        start = local_moment(self.clinic, self.days.date(placed.day), placed.slot)
-        end = start + _slots(placed.slots)
+        request = next(c for c in self.problem.courses if c.key == placed.course)
         return {
             "session": session.pk,
             "course": session.course_id,
-            "start": start.isoformat(),
-            "end": end.isoformat(),
-            "therapist": placed.therapist,
-            "room": placed.room,
-            "device": placed.device,
-            "meeting": placed.meeting,
-            "takes": [[pk, s.isoformat(), e.isoformat()] for pk, s, e in self._takes(placed, start, end)],
+            **placed_item(self.days, request, placed, patient=self.patient.pk, hands=self.hands),
         }
 
-    def _takes(
-        self, placed: planning.PlannedSession, start: dt.datetime, end: dt.datetime
-    ) -> Iterator[tuple[int, dt.datetime, dt.datetime]]:
-        course = next(c for c in self.problem.courses if c.key == placed.course)
-        takes = [(self.patient.pk, course.patient_margins)]
-        if placed.meeting is None:  # a class reserves its own hall and instructor
-            takes += [
-                (pk, margins)
-                for pk, margins in (
-                    (placed.therapist, course.therapist_margins),
-                    (placed.room, course.room_margins),
-                    (placed.device, course.device_margins),
-                )
-                if pk is not None
-            ]
-        for pk, margins in takes:
+
+class Placed(Protocol):
+    """What planning and repair say alike of a session that has a place."""
+
+    @property
+    def day(self) -> int: ...
+    @property
+    def slot(self) -> int: ...
+    @property
+    def slots(self) -> int: ...
+    @property
+    def therapist(self) -> int | None: ...
+    @property
+    def room(self) -> int | None: ...
+    @property
+    def device(self) -> int | None: ...
+    @property
+    def meeting(self) -> int | None: ...
+
+
+def placed_item(
+    days: Days, request: planning.CourseRequest, placed: Placed, *, patient: int, hands: Mapping[int, int]
+) -> dict[str, Any]:
+    """Times, resources and reservations of a place, as in `Plan.items`; `hands` maps therapists to theirs."""
+    start = local_moment(days.clinic, days.date(placed.day), placed.slot)
+    end = start + _slots(placed.slots)
+    takes = _takes(request, placed, start, end, patient=patient, hands=hands)
+    return {
+        "start": start.isoformat(),
+        "end": end.isoformat(),
+        "therapist": placed.therapist,
+        "room": placed.room,
+        "device": placed.device,
+        "meeting": placed.meeting,
+        "takes": [[pk, first.isoformat(), last.isoformat()] for pk, first, last in takes],
+    }
+
+
+def _takes(
+    request: planning.CourseRequest,
+    placed: Placed,
+    start: dt.datetime,
+    end: dt.datetime,
+    *,
+    patient: int,
+    hands: Mapping[int, int],
+) -> Iterator[tuple[int, dt.datetime, dt.datetime]]:
+    yield patient, start - _slots(request.patient_margins.before), end + _slots(request.patient_margins.after)
+    if placed.meeting is not None:  # a class reserves its own hall and instructor
+        return
+    for pk, margins in (
+        (placed.therapist, request.therapist_margins),
+        (placed.room, request.room_margins),
+        (placed.device, request.device_margins),
+    ):
+        if pk is not None:
             yield pk, start - _slots(margins.before), end + _slots(margins.after)
-        hands = self.hands.get(placed.therapist or 0)
-        if hands is not None and placed.meeting is None:
-            if course.hands_on_start:
-                yield hands, start, start + _slots(course.hands_on_start)
-            if course.hands_on_end:
-                yield hands, end - _slots(course.hands_on_end), end
+    own_hands = hands.get(placed.therapist or 0)
+    if own_hands is not None:
+        if request.hands_on_start:
+            yield own_hands, start, start + _slots(request.hands_on_start)
+        if request.hands_on_end:
+            yield own_hands, end - _slots(request.hands_on_end), end
 
 
 def _slots(count: int) -> dt.timedelta:
@@ -152,7 +184,7 @@ def build_problem(
     days = read_days(clinic, horizon_from, max([last, first, *past]))
 
     supply = Supply.read([one.procedure for one in asked], days)
-    series = _read_series(asked, days, now=now, moving=moving)
+    series = read_series(asked, days, now=now, moving=moving)
     ignoring = [s.appointment_id for s in moving if s.appointment_id]
     calendars = read_calendars(
         days,
@@ -165,11 +197,12 @@ def build_problem(
         ignoring=ignoring,
     )
     requests = tuple(
-        _request(one, supply, days=days, first=first, finish=finishes[one.course.pk], series=series) for one in asked
+        course_request(one, supply, days=days, first=first, finish=finishes[one.course.pk], series=series)
+        for one in asked
     )
     problem = planning.Problem(
         horizon=planning.Horizon(days.first, days.opening),
-        patient=_patient_days(patient, calendars, now=now, moving=moving),
+        patient=read_patients(days, {patient.pk: calendars.patient}, now=now, moving=moving)[patient.pk],
         resources=calendars.resources,
         courses=requests,
         profile=planning.PROFILES[profile],
@@ -237,7 +270,7 @@ def _last_day(asked: Asked, clinic: Clinic, first: dt.date) -> dt.date:
     return latest
 
 
-def _request(
+def course_request(
     asked: Asked,
     supply: Supply,
     *,
@@ -304,7 +337,7 @@ def weekly_meetings(rrule: str) -> int | None:
     return len(getattr(rule, "_byweekday", None) or [0])
 
 
-def _read_series(
+def read_series(
     asked: Sequence[Asked], days: Days, *, now: dt.datetime, moving: Collection[Session]
 ) -> dict[int, list[planning.ClassSeries]]:
     """Series of the right rhythm for each course in groups: a course of 3 a week takes classes that meet 3 a week.
@@ -368,40 +401,55 @@ def _series(group: GroupClass, held: Sequence[ClassMeeting], days: Days) -> plan
 
 
 _BOOKED = """
-    SELECT a.starts_at, a.ends_at, p.code, c.clinic_id
+    SELECT c.patient_id, a.starts_at, a.ends_at, p.code, c.clinic_id
     FROM courses_session s JOIN courses_course c ON c.id = s.course_id JOIN courses_procedure p ON p.id = c.procedure_id
     JOIN clinic_appointment a ON a.id = s.appointment_id
-    WHERE c.patient_id = %s AND s.status = ANY (%s) AND a.starts_at >= %s AND a.starts_at < %s
+    WHERE c.patient_id = ANY (%s) AND s.status = ANY (%s) AND a.starts_at >= %s AND a.starts_at < %s
       AND (s.held_until IS NULL OR s.held_until > %s) AND NOT s.id = ANY (%s)
 """
 
 
-def _patient_days(
-    patient: Patient, calendars: Calendars, *, now: dt.datetime, moving: Collection[Session]
-) -> planning.Patient:
-    days = calendars.days
-    free = list(calendars.patient)
-    today = days.index(days.clinic.local_date(now))
-    for day in range(min(max(today, 0), days.count)):
-        free[day] = 0
+def read_patients(
+    days: Days, free: Mapping[int, planning.Masks], *, now: dt.datetime, moving: Collection[Session]
+) -> dict[int, planning.Patient]:
+    """Patients by key, `free` the time in which they have no booking; what lies before `now` is nobody's. One statement,
+    whatever their number.
+    """
     start, end = days.bounds()
-    if 0 <= today < days.count:
-        # A session starts after now, so the slot that begins this very moment has gone too.
-        free[today] &= ~period_masks(days, start, now + dt.timedelta(seconds=1)).get(today, 0)
-    visits: dict[int, tuple[int, int]] = {}
-    booked: dict[int, set[str]] = defaultdict(set)
+    # A session starts after now, so the slot that begins this very moment has gone too.
+    gone = period_masks(days, start, now + dt.timedelta(seconds=1))
+    visits: dict[int, dict[int, tuple[int, int]]] = defaultdict(dict)
+    booked: dict[int, dict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
     with connection.cursor() as cursor:
-        cursor.execute(_BOOKED, [patient.pk, sorted(PLACED), start, end, now, [session.pk for session in moving]])
+        leaving = [session.pk for session in moving]
+        cursor.execute(_BOOKED, [list(free), sorted(PLACED), start, end, now, leaving])
         rows = cursor.fetchall()
-    for starts_at, ends_at, code, clinic_id in rows:
+    for patient, starts_at, ends_at, code, clinic_id in rows:
         wall, until = starts_at.astimezone(days.clinic.tz), ends_at.astimezone(days.clinic.tz)
         day = days.index(wall.date())
-        booked[day].add(code)
+        booked[patient][day].add(code)
         if clinic_id == days.clinic.pk:
             first, last = slot_of(wall.time()), slot_of(until.time(), up=True)
-            known = visits.get(day, (first, last))
-            visits[day] = (min(known[0], first), max(known[1], last))
-    return planning.Patient(tuple(free), visits, {day: frozenset(codes) for day, codes in booked.items()})
+            known = visits[patient].get(day, (first, last))
+            visits[patient][day] = (min(known[0], first), max(known[1], last))
+    return {
+        patient: planning.Patient(
+            tuple(mask & ~gone[day] if day in gone else mask for day, mask in enumerate(own)),
+            visits[patient],
+            {day: frozenset(codes) for day, codes in booked[patient].items()},
+        )
+        for patient, own in free.items()
+    }
 
 
-__all__ = ["Asked", "Bridge", "build_problem", "weekly_meetings"]
+__all__ = [
+    "Asked",
+    "Bridge",
+    "build_problem",
+    "course_request",
+    "is_expired",
+    "placed_item",
+    "read_patients",
+    "read_series",
+    "weekly_meetings",
+]
