@@ -90,9 +90,7 @@ def rows(course: Course) -> dict[str, int]:
         "referral": programme.referral_id,
         "absence": AbsenceFactory(therapist_id=therapist, starts_at="2040-01-01T00:00Z", ends_at=None).pk,
         "outage": OutageFactory(resource_id=room, starts_at="2040-01-01T00:00Z", ends_at=None).pk,
-        "closure": ClosureFactory(
-            clinic=course.clinic, starts_at="2040-01-01T00:00Z", ends_at="2040-01-02T00:00Z"
-        ).pk,
+        "closure": ClosureFactory(clinic=course.clinic, starts_at="2040-01-01T00:00Z", ends_at="2040-01-02T00:00Z").pk,
         "qualification": course.procedure.qualifications.get().pk,
         "repair": RepairFactory(clinic=course.clinic, therapist_id=therapist).pk,
         "substitute": TherapistFactory().pk,
