@@ -26,7 +26,7 @@ _ROLE_NAME = re.compile(r"^[a-z_][a-z0-9_]*$")
 
 
 def grant_application_role(*, using: str = "default", **_kwargs: Any) -> None:
-    """After a migration, grant the application's role what it needs and no more, and let nobody skip or mislead a trigger.
+    """After a migration, grant the application's role what it needs and no more; let nobody skip or mislead a trigger.
 
     History tables get INSERT and SELECT only (their triggers insert as the role that writes); who made a change
     may be added to by the same request, never deleted. No rights are granted where the role does not exist, or
