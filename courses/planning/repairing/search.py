@@ -17,7 +17,7 @@ from .supply import Supply
 from .types import RepairBudget, RepairProblem
 
 _ROUNDS = 14  # of relaxation
-_MOST_COLUMNS = 8_000  # in a search in whole numbers
+_MOST_COLUMNS = 6_000  # in a search in whole numbers
 _FIRST_STAGE = 0.5  # share of the work for the fewest unplaced
 
 
@@ -102,10 +102,14 @@ class Search:
 
     def _place_more(self, relaxed: Relaxed, bound: int) -> int:
         """Fewest unplaced; returns what is known of the least."""
-        aim = Aim(unplaced_weight=1, change_weight=0)
-        columns, complete = self._promising(relaxed, (self.best.unplaced - 1) * UNPLACED + UNPLACED - 1)
-        answer = self._solve(columns, aim, bound, self.best.unplaced, gap=0.0, work=self.work * _FIRST_STAGE)
-        return min(answer, self.best.unplaced) if complete else bound
+        # Change costs a little here too: without it the search has nothing to go by among the many ways to place all.
+        aim = Aim(unplaced_weight=UNPLACED, moved_weight=MOVED * self.has_rest)
+        best = self.best
+        ceiling = UNPLACED * best.unplaced + MOVED * best.moved + best.cost
+        columns, complete = self._columns_within(relaxed.pricing, ceiling)
+        low = max(whole(relaxed.pricing.bound), bound * UNPLACED)
+        answer = self._solve(columns, aim, low, ceiling, gap=self.budget.gap / 10, work=self.work * _FIRST_STAGE)
+        return min(answer // UNPLACED, self.best.unplaced) if complete else bound
 
     def _move_fewer(self, relaxed: Relaxed) -> None:
         """Fewest of the rest moved, with as many placed as are."""
@@ -129,7 +133,8 @@ class Search:
                     pricing, bound, ceiling = again.pricing, whole(again.pricing.bound), 0
                 relaxed = replace(relaxed, columns=again.columns)
         if (self.best.unplaced, self.best.moved) != (unplaced, moved):
-            return 0, False  # better than settled: rounding got further than the search in whole numbers
+            # Rounding got further than the search in whole numbers did.
+            return self._change_less(relaxed, aim)
         if self.best.cost > bound and not self._is_cancelled():
             settled = Aim(unplaced=unplaced, moved=moved if self.has_rest else None)
             columns, complete = self._columns_within(pricing, self.best.cost - 1 + ceiling)
