@@ -45,7 +45,6 @@ class Search:
         self.columns = 0
         self.was_cancelled = False
         self.has_rest = bool(self.starts.is_rest.any())
-        self.proven_columns = True
 
     def run(self) -> Found:
         starts, supply = self.starts, self.supply
@@ -166,7 +165,7 @@ class Search:
         """Improve the best placement; returns the bound for these columns."""
         assembly = Assembly(self.starts, self.supply, columns, aim)
         self.columns = max(self.columns, len(columns))
-        answer = solve(assembly, self.best, Limits(low, high, gap, work, self.budget.seconds), self._watch)
+        answer = solve(assembly, self.best, Limits(low, high, gap, work, self.budget.seconds), self._is_cancelled)
         self.work = max(0.05, self.work - answer.work)
         if answer.values is not None:
             self._take(read(assembly, answer.values))
@@ -177,10 +176,6 @@ class Search:
             self.best = placement
 
     # -- the caller -----------------------------------------------------------------------------------------------
-
-    def _watch(self, objective: int | None) -> bool:
-        del objective
-        return self._is_cancelled()
 
     def _is_cancelled(self) -> bool:
         if self.budget.cancelled is not None and self.budget.cancelled():
