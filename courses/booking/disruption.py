@@ -40,6 +40,7 @@ URGENT = dt.timedelta(hours=4)
 
 Cause = Absence | Outage | Closure | Qualification
 Row = TypeVar("Row", Absence, Outage, Closure, Qualification)
+Ending = TypeVar("Ending", Absence, Outage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,20 +206,20 @@ def end_outage(*, outage: Outage, ends_at: dt.datetime, by: User | None, now: dt
     return _set_end(outage, ends_at, now=now)
 
 
-def _set_end(cause: Row, ends_at: dt.datetime | None, *, now: dt.datetime) -> Row:
+def _set_end(cause: Ending, ends_at: dt.datetime | None, *, now: dt.datetime) -> Ending:
     """Only what lies between the two ends is looked at: what was booked inside for a reason stays as it is."""
-    before = cause.ends_at  # type: ignore[union-attr]
+    before = cause.ends_at
     if before == ends_at:
         return cause
     ends = sorted(end for end in (before, ends_at) if end is not None)
     reach = Reach.of(cause)
     between = Reach(ends[0], ends[1] if len(ends) > 1 else None, reach.resource, reach.clinic)
 
-    def write() -> Row:
+    def write() -> Ending:
         rows: QuerySet[Any] = type(cause)._default_manager.filter(pk=cause.pk, ends_at=before)
         if not rows.update(ends_at=ends_at):
             raise Conflict(code="changed_meanwhile")
-        cause.ends_at = ends_at  # type: ignore[union-attr]
+        cause.ends_at = ends_at
         return cause
 
     return _change(write, between, now=now)

@@ -412,8 +412,9 @@ _BOOKED = """
 def read_patients(
     days: Days, free: Mapping[int, planning.Masks], *, now: dt.datetime, moving: Collection[Session]
 ) -> dict[int, planning.Patient]:
-    """Patients by key, `free` the time in which they have no booking; what lies before `now` is nobody's. One statement,
-    whatever their number.
+    """Patients by key, `free` the time in which they have no booking; what lies before `now` is nobody's.
+
+    One statement, whatever their number.
     """
     start, end = days.bounds()
     # A session starts after now, so the slot that begins this very moment has gone too.

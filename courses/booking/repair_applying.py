@@ -31,8 +31,8 @@ def apply_repair(
     else moves in its course: one makes way for the other.
 
     Raises Invalid for what the proposal has no open place for; Conflict where it is not open; PlaceTaken, with the
-    sessions concerned in `details["taken"]`, where one of them changed or its new place has gone: nothing was moved then,
-    and the repair may be worked out anew (`retry_repair`).
+    sessions concerned in `details["taken"]`, where one of them changed or its new place has gone: nothing was moved
+    then, and the repair may be worked out anew (`retry_repair`).
     """
     return again_without_expired_holds(
         lambda: _apply(repair, by=by, now=now, sessions=sessions, patients=patients), now=now
