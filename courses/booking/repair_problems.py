@@ -116,8 +116,8 @@ def build_repair(
     *, clinic: Clinic, lost: Sequence[Session], now: dt.datetime, moves_rest: bool = True, also: Collection[int] = ()
 ) -> RepairBridge:
     """Read everything a repair of these sessions of one clinic needs; with `moves_rest`, later sessions of their
-    courses may move too. `also` names therapists to read besides those qualified. Sessions come with course, its clinic,
-    patient, procedure and programme, plan and appointment.
+    courses may move too. `also` names therapists to read besides those qualified. Sessions come with course, its
+    clinic, patient, procedure and programme, plan and appointment.
     """
     courses = {session.course_id: session.course for session in lost}
     patients = {course.patient_id for course in courses.values()}
