@@ -320,13 +320,18 @@ def _mark_anew(sessions: Collection[Session], *, now: dt.datetime) -> None:
     keys = {session.pk for session in sessions}
     lost = set(Session.objects.filter(_without_cover(), pk__in=keys).values_list("pk", flat=True))
     lost |= _unqualified(sessions)
-    Session.objects.filter(pk__in=lost).update(to_replace=True)
-    tasks = [_task(session, now=now) for session in sessions if session.pk in lost and session.status in PLANNED]
-    Task.objects.bulk_create(tasks, ignore_conflicts=True)
+    mark_to_replace([session for session in sessions if session.pk in lost], now=now)
     free = [session for session in sessions if session.to_replace and session.pk not in lost]
     if free:
         Session.objects.filter(pk__in=[session.pk for session in free]).update(to_replace=False)
         settle_replacing(free, now=now)
+
+
+def mark_to_replace(sessions: Collection[Session], *, now: dt.datetime) -> None:
+    """Mark these sessions, whatever the reason; those that are booked become tasks."""
+    Session.objects.filter(pk__in=[session.pk for session in sessions]).update(to_replace=True)
+    tasks = [_task(session, now=now) for session in sessions if session.status in PLANNED]
+    Task.objects.bulk_create(tasks, ignore_conflicts=True)
 
 
 def mark_uncovered(sessions: Collection[Session], *, now: dt.datetime) -> None:
