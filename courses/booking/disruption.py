@@ -40,6 +40,7 @@ URGENT = dt.timedelta(hours=4)
 
 Cause = Absence | Outage | Closure | Qualification
 Row = TypeVar("Row", Absence, Outage, Closure, Qualification)
+Ending = TypeVar("Ending", Absence, Outage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,20 +206,20 @@ def end_outage(*, outage: Outage, ends_at: dt.datetime, by: User | None, now: dt
     return _set_end(outage, ends_at, now=now)
 
 
-def _set_end(cause: Row, ends_at: dt.datetime | None, *, now: dt.datetime) -> Row:
+def _set_end(cause: Ending, ends_at: dt.datetime | None, *, now: dt.datetime) -> Ending:
     """Only what lies between the two ends is looked at: what was booked inside for a reason stays as it is."""
-    before = cause.ends_at  # type: ignore[union-attr]
+    before = cause.ends_at
     if before == ends_at:
         return cause
     ends = sorted(end for end in (before, ends_at) if end is not None)
     reach = Reach.of(cause)
     between = Reach(ends[0], ends[1] if len(ends) > 1 else None, reach.resource, reach.clinic)
 
-    def write() -> Row:
+    def write() -> Ending:
         rows: QuerySet[Any] = type(cause)._default_manager.filter(pk=cause.pk, ends_at=before)
         if not rows.update(ends_at=ends_at):
             raise Conflict(code="changed_meanwhile")
-        cause.ends_at = ends_at  # type: ignore[union-attr]
+        cause.ends_at = ends_at
         return cause
 
     return _change(write, between, now=now)
@@ -319,13 +320,18 @@ def _mark_anew(sessions: Collection[Session], *, now: dt.datetime) -> None:
     keys = {session.pk for session in sessions}
     lost = set(Session.objects.filter(_without_cover(), pk__in=keys).values_list("pk", flat=True))
     lost |= _unqualified(sessions)
-    Session.objects.filter(pk__in=lost).update(to_replace=True)
-    tasks = [_task(session, now=now) for session in sessions if session.pk in lost and session.status in PLANNED]
-    Task.objects.bulk_create(tasks, ignore_conflicts=True)
+    mark_to_replace([session for session in sessions if session.pk in lost], now=now)
     free = [session for session in sessions if session.to_replace and session.pk not in lost]
     if free:
         Session.objects.filter(pk__in=[session.pk for session in free]).update(to_replace=False)
         settle_replacing(free, now=now)
+
+
+def mark_to_replace(sessions: Collection[Session], *, now: dt.datetime) -> None:
+    """Mark these sessions, whatever the reason; those that are booked become tasks."""
+    Session.objects.filter(pk__in=[session.pk for session in sessions]).update(to_replace=True)
+    tasks = [_task(session, now=now) for session in sessions if session.status in PLANNED]
+    Task.objects.bulk_create(tasks, ignore_conflicts=True)
 
 
 def mark_uncovered(sessions: Collection[Session], *, now: dt.datetime) -> None:
