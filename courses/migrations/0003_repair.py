@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('clinic', '0002_moves_await_word'),
-        ('courses', '0001_initial'),
+        ('courses', '0002_plans_side_by_side'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
