@@ -270,6 +270,8 @@ SPECTACULAR_SETTINGS = {
         "AppointmentKindEnum": "clinic.models.Appointment.Kind",
         "GapUnitEnum": "courses.catalogue.models.GapUnit",
         "MessageKindEnum": "notifications.models.Message.Kind",
+        "RepairKindEnum": "courses.booking.repair_models.Repair.Kind",
+        "RepairStatusEnum": "courses.booking.repair_models.Repair.Status",
         "SexEnum": "clinic.models.resources.Sex",
         "StrengthEnum": "courses.booking.models.Strength",
         "TaskKindEnum": "clinic.models.Task.Kind",
