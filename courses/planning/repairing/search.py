@@ -18,6 +18,7 @@ from .types import RepairBudget, RepairProblem
 
 _ROUNDS = 14  # of relaxation
 _MOST_COLUMNS = 6_000  # in a search in whole numbers
+_WORK_PER_SESSION, _LEAST_WORK = 0.003, 0.1  # deterministic time, where the budget names none
 _FIRST_STAGE = 0.5  # share of the work for the fewest unplaced
 
 
@@ -41,7 +42,8 @@ class Search:
         self.budget, self.shown = budget, shown
         self.starts = Starts(problem)
         self.supply = Supply(self.starts)
-        self.work = budget.deterministic
+        usual = max(_LEAST_WORK, _WORK_PER_SESSION * len(self.starts.sessions))
+        self.work = usual if budget.deterministic is None else budget.deterministic
         self.columns = 0
         self.was_cancelled = False
         self.has_rest = bool(self.starts.is_rest.any())
