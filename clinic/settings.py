@@ -271,6 +271,8 @@ SPECTACULAR_SETTINGS = {
         "GapUnitEnum": "courses.catalogue.models.GapUnit",
         "MessageKindEnum": "notifications.models.Message.Kind",
         "ProfileEnum": "courses.api.serializers.courses.PROFILES",
+        "RepairKindEnum": "courses.booking.repair_models.Repair.Kind",
+        "RepairStatusEnum": "courses.booking.repair_models.Repair.Status",
         "SexEnum": "clinic.models.resources.Sex",
         "StrengthEnum": "courses.booking.models.Strength",
         "TaskKindEnum": "clinic.models.Task.Kind",
