@@ -52,7 +52,7 @@ def record_absence(
             therapist=therapist, kind=kind, starts_at=starts_at, ends_at=ends_at, note=note
         )
         sessions = list(affected.select_related("course__clinic", "course__patient", "appointment"))
-        _mark(sessions, now=now)
+        mark_to_replace(sessions, now=now)
     return absence
 
 
@@ -67,7 +67,7 @@ def mark_uncovered(sessions: Collection[Session], *, now: dt.datetime) -> None:
         Exists(away), live=True, appointment__in={session.appointment_id for session in sessions}
     )
     appointments = set(uncovered.values_list("appointment_id", flat=True))
-    _mark([session for session in sessions if session.appointment_id in appointments], now=now)
+    mark_to_replace([session for session in sessions if session.appointment_id in appointments], now=now)
 
 
 def sessions_to_replace(*, absence: Absence, clinic_ids: Collection[int], now: dt.datetime) -> QuerySet[Session]:
@@ -85,7 +85,8 @@ def sessions_to_replace(*, absence: Absence, clinic_ids: Collection[int], now: d
     )
 
 
-def _mark(sessions: Collection[Session], *, now: dt.datetime) -> None:
+def mark_to_replace(sessions: Collection[Session], *, now: dt.datetime) -> None:
+    """Mark sessions and make a task of each that is booked. The caller holds their courses' locks."""
     Session.objects.filter(pk__in=[s.pk for s in sessions]).update(to_replace=True)
     tasks = [_task(session, now=now) for session in sessions if session.status in PLANNED]
     Task.objects.bulk_create(tasks, ignore_conflicts=True)
