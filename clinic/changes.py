@@ -14,8 +14,8 @@ from django.utils.translation import gettext_lazy
 from clinic.errors import Conflict
 from clinic.models import User
 
-# Bookings raise it; no form shows it.
-_UNSEEN = frozenset({"version"})
+# Bookings raise the one, signing in the other; no form shows them.
+_UNSEEN = frozenset({"version", "last_login", "password"})
 
 
 class RowChanged(Conflict):

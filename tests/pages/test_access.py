@@ -48,7 +48,7 @@ def test_every_page_declares_who_may_open_it(pattern: URLPattern) -> None:
 
 def test_only_signing_in_and_out_and_the_language_are_open_to_anyone() -> None:
     opened = {p.name for p in urlpatterns if _declared(p) == ANYONE}
-    assert opened == {"sign-in", "sign-out", "set-language"}
+    assert opened == {"sign-in", "sign-out", "set-language", "invitation"}
 
 
 def test_an_unknown_address_is_not_found(scene: Scene) -> None:
