@@ -38,7 +38,7 @@ def record_outage(
 
 
 def end_outage(*, outage: Outage, by: User | None, now: dt.datetime, at: dt.datetime | None = None) -> None:
-    """It can be used again from `at` (now) on; one that has not begun is taken back. Sessions stay as they are marked."""
+    """It can be used again from `at` (now) on; one that has not begun is taken back. Sessions stay marked."""
     require_manager(_clinic_of(outage), by)
     moment = at or now
     with writing():

@@ -74,7 +74,7 @@ def edit_room(
     scope = planned_with([room.pk], now)
     with writing(), watching(scope, resources=[room.pk], accepted=accepted, now=now) as locked:
         row = Room.objects.select_for_update(no_key=True, of=("self",)).get(pk=room.pk)
-        _change(row, locked[room.pk], fields, capacity, seen, now)
+        _change(row, locked[room.pk], fields, capacity=capacity, seen=seen, now=now)
     return row
 
 
@@ -112,7 +112,7 @@ def edit_device(
         row = Equipment.objects.select_for_update(no_key=True, of=("self",)).get(pk=device.pk)
         if room is not None:
             fields["room"] = room
-        _change(row, locked[device.pk], fields, None, seen, now)
+        _change(row, locked[device.pk], fields, capacity=None, seen=seen, now=now)
     return row
 
 
@@ -120,6 +120,7 @@ def _change(
     row: Room | Equipment,
     resource: Resource,
     fields: dict[str, Any],
+    *,
     capacity: int | None,
     seen: str | None,
     now: dt.datetime,

@@ -28,7 +28,7 @@ _LANGUAGE = re.compile(r"[a-z]{2,3}")
 class TherapistForm(forms.Form):
     full_name = forms.CharField(label=gettext_lazy("Full name"), max_length=200)
     short_name = forms.CharField(
-        label=gettext_lazy("Name on the board"), max_length=100, required=False, help_text=gettext_lazy("As Anna P.")
+        label=gettext_lazy("Name on the board"), max_length=100, required=False, help_text=gettext_lazy("As Olga N.")
     )
     title = forms.CharField(label=gettext_lazy("Position"), max_length=100, required=False)
     staff_group = forms.CharField(label=gettext_lazy("Staff group"), max_length=50, required=False)
