@@ -41,6 +41,58 @@ def day_text(day: dt.date, *, year: bool = True) -> str:
     return f"{weekday(day)} {dateformat.format(day, 'j M Y' if year else 'j M')}"
 
 
+def spoken_day(day: dt.date, *, year: bool = False) -> str:
+    """As it is read aloud: Tuesday 24 November; вторник, 24 ноября."""
+    name = dateformat.format(day, "l")
+    if _is_russian():
+        return f"{name.lower()}, {plain_day(day, year=year)}"
+    return f"{name} {plain_day(day, year=year)}"
+
+
+def plain_day(day: dt.date, *, year: bool = False) -> str:
+    """24 November, 24 ноября: `E` is the month as it stands beside a day."""
+    return dateformat.format(day, "j E Y" if year else "j E")
+
+
+def every_weekday(number: int) -> str:
+    """Of weekday 1 (Monday) … 7, what one does every week: Mondays; (по) понедельникам."""
+    return (
+        pgettext("every weekday", "Mondays"),
+        pgettext("every weekday", "Tuesdays"),
+        pgettext("every weekday", "Wednesdays"),
+        pgettext("every weekday", "Thursdays"),
+        pgettext("every weekday", "Fridays"),
+        pgettext("every weekday", "Saturdays"),
+        pgettext("every weekday", "Sundays"),
+    )[number - 1]
+
+
+def from_weekday(number: int) -> str:
+    """The beginning of a row of weekdays: Mondays (to …); (с) понедельника."""
+    return (
+        pgettext("from weekday", "Mondays"),
+        pgettext("from weekday", "Tuesdays"),
+        pgettext("from weekday", "Wednesdays"),
+        pgettext("from weekday", "Thursdays"),
+        pgettext("from weekday", "Fridays"),
+        pgettext("from weekday", "Saturdays"),
+        pgettext("from weekday", "Sundays"),
+    )[number - 1]
+
+
+def to_weekday(number: int) -> str:
+    """Its end: (Mondays to) Fridays; (по) пятницу."""
+    return (
+        pgettext("to weekday", "Mondays"),
+        pgettext("to weekday", "Tuesdays"),
+        pgettext("to weekday", "Wednesdays"),
+        pgettext("to weekday", "Thursdays"),
+        pgettext("to weekday", "Fridays"),
+        pgettext("to weekday", "Saturdays"),
+        pgettext("to weekday", "Sundays"),
+    )[number - 1]
+
+
 def local(moment: dt.datetime) -> dt.datetime:
     return timezone.localtime(moment)
 

@@ -1,9 +1,16 @@
 """What every test runs under."""
 
+import os
 import socket
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 from pytest_django import Settings
+
+# CI judges a change by the same examples as the one before it; a run at a desk goes on looking for new ones.
+hypothesis_settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    hypothesis_settings.load_profile("ci")
 
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 

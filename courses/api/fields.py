@@ -26,7 +26,10 @@ class Body(serializers.Serializer[None]):
         return known
 
 
-@extend_schema_field({"type": "integer", "minimum": 1, "maximum": LARGEST_KEY})
+KEY = {"type": "integer", "minimum": 1, "maximum": LARGEST_KEY}
+
+
+@extend_schema_field(KEY)
 class KeyField(serializers.IntegerField):
     """A primary key."""
 

@@ -3,12 +3,11 @@
 import datetime as dt
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from clinic.errors import DomainError, PlaceTaken
 from clinic.models import User
-from courses.booking.models import Plan, Session
-from courses.booking.proposals import propose_plan
+from courses.booking.models import Plan
+from courses.booking.proposals import propose_again
 
 
 @contextmanager
@@ -24,20 +23,8 @@ def with_fresh_plan(plan: Plan, *, by: User | None, now: dt.datetime) -> Iterato
 
 
 def _propose_again(plan: Plan, *, by: User | None, now: dt.datetime) -> int | None:
-    request: dict[str, Any] = plan.request
-    not_before = request.get("not_before")
     try:
-        fresh = propose_plan(
-            courses=list(plan.courses.select_related("clinic", "patient", "procedure", "programme").order_by("pk")),
-            by=by,
-            now=now,
-            profile=plan.profile,
-            wishes=request.get("wishes"),
-            not_before=dt.date.fromisoformat(not_before) if not_before else None,
-            moving=list(Session.objects.filter(pk__in=request.get("moving", [])).select_related("course")),
-            only_moving=request.get("only_moving", False),
-        )
+        return propose_again(plan=plan, by=by, now=now).pk
     except DomainError:
         # What was asked can no longer be asked (all sessions have times now): the refusal itself says enough.
         return None
-    return fresh.pk

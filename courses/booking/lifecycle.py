@@ -214,18 +214,35 @@ def replan_course(
     keep: Collection[int] = (),
     profile: str = "balanced",
     wishes: Mapping[str, Any] | None = None,
+    demands: Sequence[Mapping[str, Any]] = (),
+    least_movement: bool = True,
 ) -> Plan:
     """Propose new times for the rest of a course: what is done, pinned or in `keep` (session keys) stays.
 
-    Booking that plan moves the sessions. Raises Conflict for a paused or ended course.
+    What can stay where it is does, unless `least_movement` is off; then the rest is planned as if it had no times.
+    `demands` (see `Demand`) say what is to become of some sessions. Booking the plan moves the sessions. Raises
+    Conflict for a paused or ended course.
     """
-    moving = list(
-        course.sessions.filter(status__in=PLANNED, pinned=False, appointment__starts_at__gt=now)
+    return propose_plan(
+        courses=[course],
+        by=by,
+        now=now,
+        profile=profile,
+        wishes=wishes,
+        moving=movable_sessions([course], keep=keep, now=now),
+        least_movement=least_movement,
+        demands=demands,
+    )
+
+
+def movable_sessions(courses: Sequence[Course], *, keep: Collection[int] = (), now: dt.datetime) -> list[Session]:
+    """The sessions still to come that have a time and are neither pinned nor kept."""
+    return list(
+        Session.objects.filter(course__in=courses, status__in=PLANNED, pinned=False, appointment__starts_at__gt=now)
         .exclude(pk__in=keep)
         .select_related("course", "appointment")
-        .order_by("number")
+        .order_by("course_id", "number")
     )
-    return propose_plan(courses=[course], by=by, now=now, profile=profile, wishes=wishes, moving=moving)
 
 
 def pin_session(*, session: Session, pinned: bool, by: User | None, now: dt.datetime) -> Session:

@@ -203,6 +203,9 @@ class Plan(models.Model):
     `{"session", "course", "start", "end", "therapist", "room", "device", "meeting", "takes"}` — primary keys, and
     UTC times in ISO 8601; `takes` lists the reservations as `[resource, start, end]`, margins included.
     `request` holds the wishes it answers, `explanation` the reasons where there is no plan.
+
+    Plans proposed side by side share a `group`; `comparison` holds what each is best for and its figures.  A plan made
+    from where sessions were lists the `changes`; of a proposal nudged it is `based_on` that one.
     """
 
     class Status(models.TextChoices):
@@ -225,6 +228,10 @@ class Plan(models.Model):
     proven = models.BooleanField(default=False)
     plan_ms = models.FloatField(default=0)
     versions = models.JSONField(default=dict, help_text=_("versions of the resources when it was made"))
+    group = models.UUIDField(null=True, editable=False)
+    comparison = models.JSONField(null=True)
+    based_on = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, related_name="nudged")
+    changes = models.JSONField(null=True)
     held_until = models.DateTimeField(null=True)
     renewals = models.PositiveSmallIntegerField(default=0)
     created_at = models.DateTimeField()
@@ -233,6 +240,7 @@ class Plan(models.Model):
 
     class Meta:
         ordering = ["-created_at", "-pk"]
+        indexes = [models.Index(fields=["group"], condition=Q(group__isnull=False), name="plan_by_group")]
         constraints = [
             models.CheckConstraint(
                 name="held_plan_has_an_end",

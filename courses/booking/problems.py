@@ -13,6 +13,7 @@ from clinic.models import Clinic, Patient
 from courses.booking.calendars import Days, local_moment, read_calendars, read_days, slot_of
 from courses.booking.models import Course, Session
 from courses.booking.patient_days import read_patient
+from courses.booking.rules import parse_rules
 from courses.booking.series import read_series
 from courses.booking.supply import Supply
 from courses.booking.transitions import LIVE, Status
@@ -40,6 +41,10 @@ class Asked:
     wishes: Wishes
     patient_version: int
 
+    def given_before(self, date: dt.date) -> int:
+        """Sessions given before a date, those before the software's time included."""
+        return self.course.done_before + sum(done < date for done in self.done)
+
 
 @dataclass(frozen=True, slots=True)
 class Bridge:
@@ -52,11 +57,30 @@ class Bridge:
     problem: planning.Problem
     versions: Mapping[int, int]
     hands: Mapping[int, int] = field(default_factory=dict)
+    former: Mapping[int, planning.FormerSession] = field(default_factory=dict)
 
     def items(self, plan: planning.Plan) -> list[dict[str, Any]]:
         """Plan items (see `Plan.items`) in order of time."""
-        sessions = {asked.course.pk: asked.sessions for asked in self.asked}
-        return [self.item(placed, sessions[int(placed.course)][placed.number - 1]) for placed in plan.sessions]
+        sessions = {
+            (asked.course.pk, placed.number): session
+            for asked in self.asked
+            for placed, session in self._matched(asked, [s for s in plan.sessions if s.course == asked.course.pk])
+        }
+        return [self.item(placed, sessions[int(placed.course), placed.number]) for placed in plan.sessions]
+
+    def _matched(
+        self, asked: Asked, planned: Sequence[planning.PlannedSession]
+    ) -> Iterator[tuple[planning.PlannedSession, Session]]:
+        """Which session each planned one is: the one that was there, or on that day; the others in order of time."""
+        left = {session.pk: session for session in asked.sessions}
+        open_ = list(planned)
+        for same in (lambda f, p: (f.day, f.slot) == (p.day, p.slot), lambda f, p: f.day == p.day):
+            for placed in list(open_):
+                pk = next((pk for pk in left if pk in self.former and same(self.former[pk], placed)), None)
+                if pk is not None:
+                    open_.remove(placed)
+                    yield placed, left.pop(pk)
+        yield from zip(open_, left.values(), strict=False)
 
     def item(self, placed: planning.PlannedSession, session: Session) -> dict[str, Any]:
         start = local_moment(self.clinic, self.days.date(placed.day), placed.slot)
@@ -111,10 +135,12 @@ def build_problem(
     not_before: dt.date | None = None,
     moving: Collection[Session] = (),
     only_moving: bool = False,
+    rules: Sequence[Mapping[str, Any]] = (),
 ) -> Bridge:
     """Read everything the planner needs for these courses of one patient.
 
-    `moving` names placed sessions that are planned anew along with the unplaced ones, or, with `only_moving`, alone.
+    `moving` names placed sessions that are planned anew along with the unplaced ones, or, with `only_moving`, alone;
+    `rules` hold between the procedures, see `parse_rules`.
     Raises Invalid where a course cannot be asked for: no open sessions, unknown frequency, a finish that has passed,
     different patients or clinics.
     """
@@ -126,7 +152,8 @@ def build_problem(
     # Read first, and from the database: what changes from here on makes the plan stale rather than wrong.
     patient_version = asked[0].patient_version
     if not any(one.sessions for one in asked):
-        raise Invalid(_("Every session of this course has a time already."), code="nothing_to_plan")
+        message = _("Every session of this course has a time already.")
+        raise Invalid(message, code="nothing_to_plan", details={"courses": [message]})
     asked = [one for one in asked if one.sessions]
     today = clinic.local_date(now)
     first = max(filter(None, [today, not_before]))
@@ -163,6 +190,7 @@ def build_problem(
         courses=requests,
         profile=planning.PROFILES[profile],
         combine_visits=any(c.programme is not None and c.programme.combine_visits for c in courses),
+        rules=parse_rules(rules, earlier={one.course.pk: one.given_before(days.first) for one in asked}),
     )
     return Bridge(
         clinic=clinic,

@@ -19,8 +19,8 @@ Earlier = Mapping[int, int]
 def parse_rules(raw: Sequence[Mapping[str, Any]], *, earlier: Earlier) -> tuple[Rule, ...]:
     """Rules as objects with a `kind` and its fields; minutes become slots: rests rounded up, lags down.
 
-    `earlier`: course → sessions that count for `sessions` and `after` but are not in the problem. What these have
-    settled already is left out. Raises Invalid with one sentence per rule that cannot be read.
+    `earlier`: course → sessions that count for `sessions` and `after_sessions` but are not in the problem. What these
+    have settled already is left out. Raises Invalid with one sentence per rule that cannot be read.
     """
     if len(raw) > MOST_RULES:
         raise Invalid(details={"rules": [_("Name at most %(most)s rules.") % {"most": MOST_RULES}]})
@@ -71,7 +71,7 @@ def _opens_after(raw: Mapping[str, Any], earlier: Earlier) -> Rule | None:
 
 def _review(raw: Mapping[str, Any], earlier: Earlier) -> Rule | None:
     course, of = _count(raw["course"]), _count(raw["of"])
-    numbers = [_count(number) for number in raw["after"]][earlier.get(course, 0) :]
+    numbers = [_count(number) for number in raw["after_sessions"]][earlier.get(course, 0) :]
     # A review that is overdue follows the next session.
     left = [max(number - earlier.get(of, 0), 1) for number in numbers]
     return Review(course, of, tuple(left), within=_count(raw.get("within_days", 7))) if left else None

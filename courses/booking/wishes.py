@@ -87,7 +87,7 @@ class Wishes:
             therapist_language=course.therapist_language,
             language_strength=course.language_strength,
         )
-        return replace(own, **{name: getattr(self, name) for name in self.given})
+        return replace(own, **{name: getattr(self, name) for name in self.given}, given=self.given)
 
     @property
     def window(self) -> tuple[int, int] | None:
@@ -107,7 +107,7 @@ def _count(value: Any) -> int | None:
     return int(value)
 
 
-def _key(value: Any) -> int | None:
+def read_key(value: Any) -> int | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | str) or not 0 < int(value) < 2**63:
@@ -124,7 +124,7 @@ def _date(value: Any) -> dt.date | None:
     return date
 
 
-def _time(value: Any) -> dt.time | None:
+def read_time(value: Any) -> dt.time | None:
     if value in (None, ""):
         return None
     time = parse_time(value)
@@ -139,7 +139,7 @@ def _strength(value: Any) -> str:
     return str(value)
 
 
-def _weekdays(value: Any) -> tuple[int, ...]:
+def read_weekdays(value: Any) -> tuple[int, ...]:
     days = tuple(sorted({int(day) for day in value}))
     if any(not 1 <= day <= 7 for day in days):
         raise ValueError(value)
@@ -152,7 +152,7 @@ def _word(value: Any) -> str:
     return value
 
 
-def _dates(value: Any) -> tuple[dt.date, ...]:
+def read_dates(value: Any) -> tuple[dt.date, ...]:
     dates = tuple(_date(one) for one in value)
     return tuple(sorted({date for date in dates if date is not None}))
 
@@ -164,13 +164,13 @@ def _readers() -> dict[str, Any]:
         "per_week": _count,
         "start_from": _date,
         "finish_by": _date,
-        "weekdays": _weekdays,
-        "window_from": _time,
-        "window_until": _time,
-        "preferred_therapist": _key,
+        "weekdays": read_weekdays,
+        "window_from": read_time,
+        "window_until": read_time,
+        "preferred_therapist": read_key,
         "therapist_gender": _word,
         "therapist_language": _word,
-        "excluded_days": _dates,
+        "excluded_days": read_dates,
     }
     names = {f.name for f in fields(Wishes)} - {"given"}
     return {name: by_type.get(name, _strength) for name in names}

@@ -123,5 +123,6 @@ def course_replan(request: PageRequest, pk: int) -> HttpResponse:
     """Propose new times for what is still planned; `keep` are the sessions that stay where they are."""
     one = course_for(request.user, Permission.BOOK, pk)
     keep = [int(key) for key in request.POST.getlist("keep") if key.isdecimal()]
-    plan = replan_course(course=one, keep=keep, by=request.user, now=request.now)
+    # The desk ticks what stays, and wants other times for the rest.
+    plan = replan_course(course=one, keep=keep, by=request.user, now=request.now, least_movement=False)
     return redirect("plan", pk=plan.pk)

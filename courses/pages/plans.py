@@ -1,6 +1,5 @@
 """Booking: courses to plan, the proposal, its hold, and what was booked."""
 
-import datetime as dt
 from typing import Any
 
 from django.contrib import messages
@@ -17,8 +16,8 @@ from courses.booking import sentences
 from courses.booking.access import course_for, plan_for
 from courses.booking.bookings import book_plan
 from courses.booking.holds import hold_plan, release_hold, renew_hold
-from courses.booking.models import Course, Plan, Session
-from courses.booking.proposals import propose_plan
+from courses.booking.models import Course, Plan
+from courses.booking.proposals import propose_again, propose_plan
 from courses.booking.transitions import Status
 from courses.dates import moment_text
 from courses.pages.errors import error_page
@@ -84,6 +83,7 @@ def plan(request: PageRequest, pk: int) -> HttpResponse:
         context |= {
             "reason": sentences.reason_sentence(one),
             "waterfall": sentences.waterfall_sentence(one),
+            "partial": sentences.partial_sentence(one),
             "concessions": concessions_of(one),
         }
         return render(request, "pages/plan_impossible.html", context)
@@ -119,6 +119,7 @@ def plan_again(request: PageRequest, pk: int) -> HttpResponse:
     if one.status == Plan.Status.HELD and one.held_until and one.held_until > request.now:
         release_hold(plan=one, by=request.user, now=request.now)
     wishes = dict(one.request.get("wishes") or {})
+    demands: list[Any] | None = None
     chosen = request.POST.get("concession", "")
     if chosen:
         concessions = (one.explanation or {}).get("concessions", [])
@@ -127,20 +128,14 @@ def plan_again(request: PageRequest, pk: int) -> HttpResponse:
         if concessions[int(chosen)]["wishes"] is None:
             raise NotAllowed(_("Only a doctor may change this. Ask the doctor for other terms."))
         wishes = merge_wishes(wishes, concessions[int(chosen)]["wishes"])
-    profile = request.POST.get("profile", "") or one.profile
-    not_before = one.request.get("not_before")
-    moving = list(Session.objects.filter(pk__in=one.request.get("moving", [])).select_related("course", "appointment"))
-    fresh = propose_plan(
-        courses=list(
-            one.courses.select_related("clinic", "patient", "procedure", "programme").order_by("line_number", "pk")
-        ),
+        demands = [] if concessions[int(chosen)].get("drops_demands") else None
+    fresh = propose_again(
+        plan=one,
         by=request.user,
         now=request.now,
-        profile=profile,
+        profile=request.POST.get("profile", "") or None,
         wishes=wishes,
-        not_before=dt.date.fromisoformat(not_before) if not_before else None,
-        moving=moving,
-        only_moving=one.request.get("only_moving", False),
+        demands=demands,
     )
     return redirect("plan", pk=fresh.pk)
 

@@ -4,12 +4,14 @@ Any split of a day pattern into parts pi_c for its courses, summing to no more t
 the sum of the single courses' optima on pi.  Two families are used, with shares x_c >= 0 that add up to one:
     pi_c = least session + x_c * (pattern - least sessions of all its courses)      therapist sets felt in the pattern
     pi_c = own set's session + x_c * (least the pattern adds, whoever treats)        therapist sets felt in the session
+The shares may differ from day to day: `tailoring` finds those that bound a combination best.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,6 +20,13 @@ from .patterns import DayPatterns
 from .weights import ANCHORS, IMPOSSIBLE
 
 Sets = list[tuple[int, ...]]
+
+
+class Split(NamedTuple):
+    """felt: therapist sets felt in the pattern; weights: of every course, one number or one for each day."""
+
+    felt: bool
+    weights: tuple[np.ndarray, ...]
 
 
 class Shares:
@@ -52,12 +61,22 @@ class Shares:
             kept = self._kept[split, position] = self._on_axis(position, self._share(split, position))
         return kept
 
+    def add(self, split: Split) -> int:
+        """Another split; its number."""
+        self.splits.append(split)
+        return len(self.splits) - 1
+
+    def forget(self, wanted: set[int]) -> None:
+        """Let go of the figures of all splits but those wanted; they can be had again."""
+        self._kept = {key: kept for key, kept in self._kept.items() if key[0] in wanted}
+
     def _share(self, split: int, position: int) -> np.ndarray:
         felt, weights = self.splits[split]
         best = np.full((len(self.sets[position]), len(self.patterns.days), len(ANCHORS)), IMPOSSIBLE, dtype=np.float32)
         for subset, cost in self._felt[position].items():
             total = sum(weights[c] for c in subset)
-            part = weights[position] / total if total else 1 / len(subset)
+            part = np.where(total > 0, weights[position] / np.maximum(total, 1e-9), 1 / len(subset)).astype(np.float32)
+            part = part[..., None]  # days, for every anchor
             if felt:
                 least = sum(self._least[c] for c in subset)[None, :, None]
                 value = self._least[position][None, :, None] + part * (cost - least)
@@ -77,15 +96,16 @@ class Shares:
         return found
 
 
-def _splits(count: int) -> Iterator[tuple[bool, tuple[int, ...]]]:
-    """(felt in the pattern?, shares): equal ones first, then each course paying all, then each paying nothing."""
+def _splits(count: int) -> Iterator[Split]:
+    """Equal shares first, then each course paying all, then each paying nothing."""
     weights = [(1,) * count]
     weights += [tuple(int(i == payer) for i in range(count)) for payer in range(count)]
     if count > 2:
         weights += [tuple(int(i in pair) for i in range(count)) for pair in combinations(range(count), 2)]
     for w in weights:
-        yield True, w
-        yield False, w
+        each = tuple(np.array([x], dtype=np.float32) for x in w)
+        yield Split(True, each)
+        yield Split(False, each)
 
 
 def costs_to_go(chain: Chain, pi: np.ndarray) -> np.ndarray:

@@ -33,8 +33,8 @@ class Chain:
         self.length = course.sessions + len(self.pinned)
         size = len(self.axis)
         days = np.array(self.axis, dtype=np.int32)
-        before = np.zeros(size + 1, dtype=np.int32)  # pinned positions below an index
-        for position in self.pinned:
+        before = np.zeros(size + 1, dtype=np.int32)  # positions below an index that must not be skipped
+        for position in (*self.pinned, *(table.index[d] for d in table.fixed)):
             before[position + 1 :] += 1
         self.before = before
         largest = size - 1 if course.gap_max is None else min(course.gap_max, size - 1)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from . import masks, weights
 from .ground import Ground
 from .single import CourseSolution
-from .table import first_starts, starts_window, usable_days, visit_spans
-from .types import ClassMeeting, ClassSeries, CourseRequest, PlannedSession
+from .table import first_starts, starts_window, staying, usable_days, visit_spans
+from .types import ClassMeeting, ClassSeries, CourseRequest, PlannedSession, Stay
 from .weights import ANCHORS
 
 
@@ -45,6 +45,8 @@ def accepted_series(course: CourseRequest) -> list[ClassSeries]:
 def enrolments(ground: Ground, course: CourseRequest) -> Iterator[Enrolment]:
     """Every run of `sessions` consecutive held meetings with a seat left, the patient free, the musts kept."""
     usable = set(usable_days(ground, course))
+    stays = {(f.day, f.slot): f for f in staying(ground, course)}
+    fixed = {(f.day, f.slot) for f in course.former if f.stay is Stay.MUST}
     windows = ground.number_windows(course)
     given = len(course.done_days) + len(course.pinned)
     rest = course.patient_margins
@@ -52,15 +54,16 @@ def enrolments(ground: Ground, course: CourseRequest) -> Iterator[Enrolment]:
         held = [m for m in series.meetings if m.held]
         fits = [
             m.seats_free > 0
-            and m.day in usable
-            and bool(starts_window(course, m.slots) >> m.slot & 1)
+            and ((m.day, m.slot) in stays or (m.day in usable and bool(starts_window(course, m.slots) >> m.slot & 1)))
             and _is_free(ground, m, rest.before, rest.after)
-            and _keeps_rules(ground, course, m)
+            and keeps_rules(ground, course, m)
             for m in held
         ]
         for first in range(len(held) - course.sessions + 1):
             last = first + course.sessions
-            if all(fits[first:last]) and _in_windows(held[first:last], windows, given):
+            chosen = held[first:last]
+            stays_fixed = fixed <= {(m.day, m.slot) for m in chosen}
+            if all(fits[first:last]) and stays_fixed and _in_windows(chosen, windows, given):
                 yield Enrolment(series, tuple(held[first:last]))
 
 
@@ -69,7 +72,10 @@ def _is_free(ground: Ground, meeting: ClassMeeting, before: int, after: int) -> 
     return ground.patient & wanted == wanted
 
 
-def _keeps_rules(ground: Ground, course: CourseRequest, meeting: ClassMeeting) -> bool:
+def keeps_rules(ground: Ground, course: CourseRequest, meeting: ClassMeeting) -> bool:
+    """Whether rules between procedures allow the meeting beside what is booked and taken that day."""
+    if ground.excludes(course, meeting.day):
+        return False
     if not ground.rulebook or meeting.day not in ground.fixed:
         return True
     return bool(ground.rulebook.starts(course, meeting.slots, ground.fixed[meeting.day]) >> meeting.slot & 1)
@@ -111,6 +117,8 @@ def enrolment_costs(ground: Ground, course: CourseRequest, enrolment: Enrolment,
         fixed += weights.window_cost(profile, course, m.slot, m.slots)
         fixed += weights.weekday_cost(profile, course, ground.weekdays[m.day])
         fixed += weights.therapist_cost(profile, course, enrolment.series.therapist)
+        instructor = enrolment.series.therapist.therapist if enrolment.series.therapist else None
+        fixed += weights.movement_cost(profile, course, day=m.day, slot=m.slot, therapist=instructor)
         fixed += profile.wait * weights.wait_added(spans.get(m.day), m.slot, m.slot + m.slots)
         fixed += 0 if m.day in spans else weights.visit_weight(ground.problem)
         if m.day in spans and m.day not in first:

@@ -69,6 +69,7 @@ def course_cost(problem: Problem, course: CourseRequest, sessions: list[PlannedS
         cost += weights.weekday_cost(profile, course, (first + s.day) % 7)
         cost += weights.therapist_cost(profile, course, option)
         cost += profile.stub * _stubs(problem, course, s)
+        cost += weights.movement_cost(profile, course, day=s.day, slot=s.slot, therapist=s.therapist)
     days = sorted([s.day for s in sessions] + [p.day for p in course.pinned])
     if days:
         cost += weights.finish_cost(profile, course, days[-1])

@@ -7,12 +7,13 @@ from dataclasses import replace
 from itertools import pairwise
 
 from . import masks, weights
-from .classes import accepted_series
-from .conceding import find_concessions
+from .classes import accepted_series, keeps_rules
+from .conceding import find_concessions, find_partial
+from .easing import without_rules
 from .ground import Ground
-from .programme import solve_one
+from .reaching import fits, most_sessions
 from .solving import plan
-from .table import starts_window, usable_days
+from .table import ruled_starts, starts_window, usable_days
 from .types import (
     SLOTS_PER_DAY,
     Budget,
@@ -41,7 +42,8 @@ def explain(problem: Problem, *, concessions: bool = True) -> Explanation | None
     """Why the problem has no plan, and what would open one; None if it has a plan.
 
     The reason is that of the first course that does not fit even alone; where each fits alone but not all together, it
-    is `fully_booked` with course None.  Raises ProblemError for a problem that is none.
+    is `fully_booked`, or `kept_apart` where rules are in the way, with course None.  Raises ProblemError for a problem
+    that is none.
     """
     require_valid(problem)
     ground = Ground(problem)
@@ -49,18 +51,27 @@ def explain(problem: Problem, *, concessions: bool = True) -> Explanation | None
     failing = [c for c in courses if not c.alone]
     if not failing and (len(courses) == 1 or isinstance(plan(problem, budget=QUICK), Plan)):
         return None
-    reason = failing[0].reason if failing else None
+    reason = failing[0].reason if failing else _reason_together(problem)
     return Explanation(
         reason=reason or Reason.FULLY_BOOKED,
         course=failing[0].course if failing else None,
         courses=courses,
         concessions=find_concessions(problem, courses) if concessions else (),
+        partial=find_partial(problem, courses) if concessions else None,
     )
+
+
+def _reason_together(problem: Problem) -> Reason:
+    free = tuple(replace(c, not_same_day_with=frozenset()) for c in problem.courses)
+    if not problem.rules and free == problem.courses:
+        return Reason.FULLY_BOOKED
+    eased = plan(replace(problem, rules=(), courses=free), budget=QUICK)
+    return Reason.KEPT_APART if isinstance(eased, Plan) else Reason.FULLY_BOOKED
 
 
 def explain_course(ground: Ground, course: CourseRequest) -> CourseExplanation:
     """One course by itself, the other courses of the problem left out."""
-    alone = solve_one(ground, course) is not None
+    alone = fits(ground, course)
     reason = None if alone else find_reason(ground.problem, course)
     steps, left = waterfall(ground, course)
     return CourseExplanation(
@@ -73,18 +84,6 @@ def explain_course(ground: Ground, course: CourseRequest) -> CourseExplanation:
         most_sessions=course.sessions if alone else most_sessions(ground, course),
         sessions=course.sessions,
     )
-
-
-def most_sessions(ground: Ground, course: CourseRequest) -> int:
-    """How many sessions fit with every must kept; a chain cut short stays a chain, so bisection finds it."""
-    low, high = 0, course.sessions
-    while low < high:
-        middle = (low + high + 1) // 2
-        if solve_one(ground, replace(course, sessions=middle)) is not None:
-            low = middle
-        else:
-            high = middle - 1
-    return low
 
 
 def find_reason(problem: Problem, course: CourseRequest) -> Reason:
@@ -100,6 +99,9 @@ def find_reason(problem: Problem, course: CourseRequest) -> Reason:
         return Reason.WINDOW_TOO_SHORT
     if _opens(problem, course, held=True, masks_of=_without_absence):
         return Reason.REQUIRED_THERAPIST_ABSENT
+    alone = replace(course, not_same_day_with=frozenset())
+    if fits(Ground(without_rules(replace(problem, courses=(alone,)), alone)), alone):
+        return Reason.KEPT_APART
     return Reason.FULLY_BOOKED
 
 
@@ -123,8 +125,7 @@ def _missing(course: CourseRequest) -> Reason | None:
 
 def _has_shift(problem: Problem, course: CourseRequest) -> bool:
     """An accepted therapist's shift, or class, falls in the days and hours that are musts."""
-    bare = replace(problem, patient=replace(problem.patient, booked={}))
-    ground = Ground(bare)
+    ground = Ground(_bare(problem))
     days = usable_days(ground, replace(course, pinned=(), done_days=(), excluded_days=frozenset()))
     if course.series is not None:
         return any(
@@ -143,6 +144,11 @@ def _has_shift(problem: Problem, course: CourseRequest) -> bool:
         for d in days
         if o.valid_days is None or o.valid_days >> d & 1
     )
+
+
+def _bare(problem: Problem) -> Problem:
+    """Nothing that the patient has booked rules a day out."""
+    return replace(problem, patient=replace(problem.patient, booked={}, sessions=()))
 
 
 def _without_absence(resource: ResourceDays) -> Masks:
@@ -175,7 +181,7 @@ def _opens(
     if patient_free:
         patient = Patient(free=(masks.interval(0, 0, SLOTS_PER_DAY),) * problem.horizon.days)
     eased_problem = replace(problem, resources=resources, patient=patient, courses=(eased,))
-    return solve_one(Ground(eased_problem), eased) is not None
+    return fits(Ground(eased_problem), eased)
 
 
 def _open_series(series: ClassSeries, *, seats: bool, held: bool) -> ClassSeries:
@@ -189,8 +195,7 @@ def _open_series(series: ClassSeries, *, seats: bool, held: bool) -> ClassSeries
 def waterfall(ground: Ground, course: CourseRequest) -> tuple[tuple[WaterfallStep, ...], list[int]]:
     """Days left after each filter, in the order of `Filter`, and the days left after all of them."""
     anytime = replace(course, weekdays_strength=Strength.NONE, window_strength=Strength.NONE)
-    bare = Ground(replace(ground.problem, patient=replace(ground.problem.patient, booked={})))
-    open_days = usable_days(bare, anytime)
+    open_days = usable_days(Ground(_bare(ground.problem)), anytime)
     if course.series is not None:
         return _class_waterfall(ground, course, open_days)
     layers = _layers(ground, course)
@@ -198,16 +203,30 @@ def waterfall(ground: Ground, course: CourseRequest) -> tuple[tuple[WaterfallSte
     days = open_days
     for step in (Filter.WORKS, Filter.PRESENT, Filter.FREE, Filter.ROOM, Filter.DEVICE, Filter.PATIENT):
         days = [d for d in days if layers[step][d]]
-        if step is Filter.PATIENT:
-            days = [d for d in days if not ground.excludes(course, d)]
         steps.append(WaterfallStep(step, len(days)))
+    layer = layers[Filter.PATIENT]
+    if _is_ruled(ground, course):
+        layer = tuple(a & b for a, b in zip(layer, _ruled_layer(ground, course), strict=True))
+        days = [d for d in days if layer[d]]
+        steps.append(WaterfallStep(Filter.RULES, len(days)))
     on_weekdays = set(usable_days(ground, replace(course, window_strength=Strength.NONE)))
     days = [d for d in days if d in on_weekdays]
     steps.append(WaterfallStep(Filter.WEEKDAYS, len(days)))
     window = starts_window(course)
-    days = [d for d in days if layers[Filter.PATIENT][d] & window]
+    days = [d for d in days if layer[d] & window]
     steps.append(WaterfallStep(Filter.WINDOW, len(days)))
     return tuple(steps), days
+
+
+def _is_ruled(ground: Ground, course: CourseRequest) -> bool:
+    return bool(ground.rulebook) or bool(course.not_same_day_with)
+
+
+def _ruled_layer(ground: Ground, course: CourseRequest) -> Masks:
+    """Starts of each day that rules between procedures allow beside what is booked."""
+    barred = ground.rulebook.barred_days(course, ground.fixed)
+    starts = masks.split_days(ruled_starts(ground, course), ground.days)
+    return tuple(0 if d in barred or ground.excludes(course, d) else m for d, m in enumerate(starts))
 
 
 def _layers(ground: Ground, course: CourseRequest) -> dict[Filter, Masks]:
@@ -269,22 +288,25 @@ def _class_waterfall(
     on_weekdays = set(usable_days(ground, replace(course, window_strength=Strength.NONE)))
     rest = course.patient_margins
     free = ground.problem.patient.free
+    barred = ground.rulebook.barred_days(course, ground.fixed)
 
     def patient_free(m: ClassMeeting) -> bool:
         wanted = masks.interval(0, m.slot - rest.before, m.slot + m.slots + rest.after)
-        return free[m.day] & wanted == wanted and not ground.excludes(course, m.day)
+        return free[m.day] & wanted == wanted
 
     steps = [WaterfallStep(Filter.OPENING, len(open_days)), WaterfallStep(Filter.WORKS, len({m.day for m in meetings}))]
     filters: tuple[tuple[Filter, Callable[[ClassMeeting], object]], ...] = (
         (Filter.PRESENT, lambda m: m.held),
         (Filter.FREE, lambda m: m.seats_free > 0),
         (Filter.PATIENT, patient_free),
+        (Filter.RULES, lambda m: m.day not in barred and keeps_rules(ground, course, m)),
         (Filter.WEEKDAYS, lambda m: m.day in on_weekdays),
         (Filter.WINDOW, lambda m: starts_window(course, m.slots) >> m.slot & 1),
     )
     for step, passes in filters:
         meetings = [m for m in meetings if passes(m)]
-        steps.append(WaterfallStep(step, len({m.day for m in meetings})))
+        if step is not Filter.RULES or _is_ruled(ground, course):
+            steps.append(WaterfallStep(step, len({m.day for m in meetings})))
     return tuple(steps), sorted({m.day for m in meetings})
 
 

@@ -1,4 +1,4 @@
-"""Up to three one-to-one courses together, exactly: best combinations first, a sweep over the days for each batch.
+"""Up to four one-to-one courses together, exactly: best combinations first, a sweep over the days for each batch.
 
 A combination is a usual arrival time and a therapist set per course.  Its lower bound comes from `bounds`; combinations
 whose bound reaches the best plan known are never looked at.  The others are swept day by day: a state says how far each
@@ -19,16 +19,21 @@ from .chain import Chain
 from .crossings import Crossings
 from .ground import Ground
 from .patterns import DayPatterns
+from .rows import Rows
 from .single import EXACT_THERAPISTS, choose_rooms
 from .sweep import MOST_POSITIONS, MOST_SESSIONS, MOST_STATES, Batch, Steps, sweep
 from .table import CourseTable
+from .tailoring import ROUNDS, Tailor
 from .types import CourseRequest, Key, PlannedSession
 from .weights import ANCHORS, IMPOSSIBLE
 
 LARGEST_GAP = 12  # a longer or open maximal gap makes the state space too large
 FEW_SESSIONS = 4  # unless there are few sessions, as of a doctor's review
 LARGEST_SET = 2  # therapists per course, where there are more than can all be tried
+MOST_COURSES = 4
 FIRST_BATCH, BATCH = 16, 96
+FOUR_BATCH = 12  # of four courses, whose combinations branch into many times more states
+FOUR_STATES = 40_000
 GLANCE, GLANCE_STATES = 24, 4000
 
 Placement = tuple[tuple[Key, tuple[PlannedSession, ...]], ...]
@@ -57,7 +62,8 @@ class JointSearch:
         self.elsewhere = np.array(elsewhere, dtype=np.float32)
         self.combinations = 0
         self.complete = True
-        self.batch = BATCH
+        four = len(courses) == MOST_COURSES
+        self.batch, self.most_states = (FOUR_BATCH, FOUR_STATES) if four else (BATCH, MOST_STATES)
         self.tables = [CourseTable(self.ground, c) for c in courses]
         self.feasible = all(t.options for t in self.tables)
         if not self.feasible:
@@ -109,18 +115,33 @@ class JointSearch:
     def refine(self) -> None:
         """The remaining splits, for all combinations still open; each only raises bounds."""
         for split in range(1, len(self.shares.splits)):
-            self.prune()
-            if not len(self.bound_of):
+            self._bound_by(split)
+
+    def tailor(self) -> None:
+        """More splits, made for the combinations with the least bounds; see `tailoring`."""
+        tailor = Tailor(self.shares, self.chains)
+        for _ in range(ROUNDS):
+            if self.exhausted:
                 return
-            total = self.penalty_of(self.index)
-            for c, chain in enumerate(self.chains):
-                pi = self.shares.of(split, c)
-                rows, back = np.unique(self.index[1 + c] * len(ANCHORS) + self.index[0], return_inverse=True)
-                least = costs_to_go(chain, pi.reshape(pi.shape[0], -1)[:, rows])[0, 0, 0]
-                total = total + least[back]
-            better = total > self.bound_of
-            self.bound_of[better] = total[better]
-            self.split_of[better] = split
+            least = int(self.bound_of.argmin())
+            anchor, *sets = (int(i) for i in self.index[:, least])
+            self._bound_by(tailor.better(int(self.split_of[least]), tuple(sets), anchor))
+        self.shares.forget(set(self.split_of.tolist()))
+
+    def _bound_by(self, split: int) -> None:
+        """Raise the bounds of the open combinations where this split gives better ones."""
+        self.prune()
+        if not len(self.bound_of):
+            return
+        total = self.penalty_of(self.index)
+        for c, chain in enumerate(self.chains):
+            pi = self.shares.of(split, c)
+            rows, back = np.unique(self.index[1 + c] * len(ANCHORS) + self.index[0], return_inverse=True)
+            least = costs_to_go(chain, pi.reshape(pi.shape[0], -1)[:, rows])[0, 0, 0]
+            total = total + least[back]
+        better = total > self.bound_of
+        self.bound_of[better] = total[better]
+        self.split_of[better] = split
         self.prune()
 
     def penalty_of(self, index: np.ndarray) -> np.ndarray:
@@ -161,12 +182,12 @@ class JointSearch:
 
     def step(self) -> Placement | None:
         """Sweep the best open combinations; a better placement of all courses if they hold one."""
-        size = min(FIRST_BATCH if not self.combinations else BATCH, self.batch)
+        size = min(FIRST_BATCH, self.batch) if not self.combinations else self.batch
         return self._sweep(np.argsort(self.bound_of, kind="stable")[:size])
 
-    def glance(self) -> Placement | None:
+    def glance(self, size: int = GLANCE, *, most_states: int = GLANCE_STATES) -> Placement | None:
         """A quick look at the best open combinations for a better placement; nothing is proven by it."""
-        return self._sweep(np.argsort(self.bound_of, kind="stable")[:GLANCE], most_states=GLANCE_STATES)
+        return self._sweep(np.argsort(self.bound_of, kind="stable")[:size], most_states=most_states)
 
     def _sweep(self, order: np.ndarray, *, most_states: int | None = None) -> Placement | None:
         index, splits = self.index[:, order], self.split_of[order]
@@ -178,7 +199,7 @@ class JointSearch:
             crossings=self.crossings,
         )
         self.combinations += len(order)
-        result = sweep(batch, self.best, most_states=most_states or MOST_STATES)
+        result = sweep(batch, self.best, most_states=most_states or self.most_states)
         again = result.dropped and (most_states is not None or len(order) > 1)
         if again and most_states is None:
             self.batch = max(1, len(order) // 4)  # too many states at once: fewer combinations at a time
@@ -253,12 +274,14 @@ def therapist_sets(options: int) -> Sets:
 
 
 def suits(ground: Ground, courses: tuple[CourseRequest, ...]) -> bool:
-    """Whether `JointSearch` can take the courses: up to three one-to-one ones, bounded gaps, nothing pinned."""
-    return 1 <= len(courses) <= 3 and all(
+    """Whether `JointSearch` can take the courses: up to four one-to-one ones, bounded gaps, nothing pinned."""
+    if not 1 <= len(courses) <= MOST_COURSES or not Rows(ground.rulebook, courses).suit():
+        return False
+    return all(
         c.series is None
         and not c.pinned
         and c.sessions <= MOST_SESSIONS
         and (c.sessions <= FEW_SESSIONS or (c.gap_max is not None and c.gap_max <= LARGEST_GAP))
-        and (c.finish_day or ground.days) - c.start_day < MOST_POSITIONS
+        and (c.finish_day or ground.days) - min([c.start_day, *(f.day for f in c.former)]) < MOST_POSITIONS
         for c in courses
     )

@@ -19,7 +19,7 @@ Distance = tuple[int, int]  # least and most slots from one start to another
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Up to three courses in the order of a day.
+    """Courses in the order of a day: any number where only neighbours ask for distances, else up to three.
 
     distances[i, j]: from the start of the i-th session to that of the j-th, i < j.
     """
@@ -32,7 +32,7 @@ class Row:
 
         costs: per session, (options, days, slots); the result is (options of the first, ..., days, slots).
         """
-        if self._ends_meet():
+        if self.ends_meet():
             return self._tails(costs)[0]
         return self._follow_apart(*costs)
 
@@ -45,13 +45,13 @@ class Row:
             tails.insert(0, _beside(costs[at], _least_within(tails[0], *self.distances[at, at + 1])))
         return tails
 
-    def _ends_meet(self) -> bool:
-        """Whether what holds between neighbours leaves nothing to ask between the first and the third."""
-        if len(self.courses) < 3:
-            return True
-        (least_a, most_a), (least_b, most_b) = self.distances[0, 1], self.distances[1, 2]
-        least, most = self.distances[0, 2]
-        return least <= least_a + least_b and most >= min(ANY, most_a + most_b)
+    def ends_meet(self) -> bool:
+        """Whether what holds between neighbours leaves nothing to ask of sessions that are none."""
+        for (i, j), (least, most) in self.distances.items():
+            between = [self.distances[at, at + 1] for at in range(i, j)]
+            if least > sum(low for low, _ in between) or most < min(ANY, sum(high for _, high in between)):
+                return False
+        return True
 
     def _follow_apart(self, first: np.ndarray, second: np.ndarray, third: np.ndarray) -> np.ndarray:
         """The same where the first and the third have a distance of their own: every start of the second by itself."""
@@ -73,7 +73,7 @@ class Row:
     def starts(self, costs: Sequence[np.ndarray], first: int) -> list[int]:
         """Starts of all sessions that make up the value of `follow` at a start of the first; costs: (slots,) each."""
         tails = [tail.reshape(-1) for tail in self._tails([c[None, None] for c in costs])]
-        if not self._ends_meet():
+        if not self.ends_meet():
             low, high = self._reach([first], 1, len(costs[1]))
             ends = [self._least_end(first, start, costs[2]) for start in range(low, high + 1)]
             tails[1] = costs[1].copy()
@@ -104,6 +104,11 @@ class Rows:
     def of(self, subset: tuple[int, ...]) -> list[Row]:
         """Every order of a subset that the rules allow."""
         return [row for order in permutations(subset) if (row := self._row(order)) is not None]
+
+    def suit(self) -> bool:
+        """Whether `Row` can follow every row that the courses may stand in."""
+        everyone = tuple(range(len(self.courses)))
+        return len(everyone) <= 3 or all(row.ends_meet() for row in self.of(everyone))
 
     def _row(self, order: tuple[int, ...]) -> Row | None:
         distances = {}

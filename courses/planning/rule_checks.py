@@ -43,10 +43,10 @@ def check_rules(
             yield from _check_pair(problem, a, b)
     yield from _check_limits(problem, events)
     for rule in problem.rules:
-        if isinstance(rule, OpensAfter) and {rule.course, rule.after} <= requests.keys():
-            yield from _check_opening(rule, requests, sessions)
-        elif isinstance(rule, Review) and {rule.course, rule.of} <= requests.keys():
-            yield from _check_review(rule, requests, sessions)
+        if isinstance(rule, OpensAfter) and rule.course in requests:
+            yield from _check_opening(problem, rule, requests, sessions)
+        elif isinstance(rule, Review) and rule.course in requests:
+            yield from _check_review(problem, rule, requests, sessions)
 
 
 def _event(course: CourseRequest, s: PlannedSession) -> _Event:
@@ -97,26 +97,32 @@ def _check_limits(problem: Problem, events: list[_Event]) -> Iterator[Violation]
                 yield Violation("too_many_a_day", planned[-1].course, planned[-1].number, {"most": rule.most})
 
 
-def _days(course: CourseRequest, sessions: list[PlannedSession]) -> list[int]:
-    own = [s.day for s in sessions if s.course == course.key]
+def _days(problem: Problem, course: CourseRequest | None, key: Key, sessions: list[PlannedSession]) -> list[int]:
+    if course is None:  # not asked for
+        return sorted(s.day for s in problem.patient.sessions if s.course == key)
+    own = [s.day for s in sessions if s.course == key]
     return sorted([*course.done_days, *(p.day for p in course.pinned), *own])
 
 
 def _check_opening(
-    rule: OpensAfter, requests: dict[Key, CourseRequest], sessions: list[PlannedSession]
+    problem: Problem, rule: OpensAfter, requests: dict[Key, CourseRequest], sessions: list[PlannedSession]
 ) -> Iterator[Violation]:
-    course, after = requests[rule.course], requests[rule.after]
-    days, known = _days(course, sessions), _days(after, sessions)
-    if course.done_days or not days:
+    course = requests[rule.course]
+    days = _days(problem, course, rule.course, sessions)
+    known = _days(problem, requests.get(rule.after), rule.after, sessions)
+    if course.done_days or not days or not known:
         return
     if len(known) < rule.sessions or days[0] <= known[rule.sessions - 1]:
-        yield Violation("opens_too_early", course.key, 1, {"after": after.procedure, "sessions": rule.sessions})
+        yield Violation("opens_too_early", course.key, 1, {"after": rule.after, "sessions": rule.sessions})
 
 
 def _check_review(
-    rule: Review, requests: dict[Key, CourseRequest], sessions: list[PlannedSession]
+    problem: Problem, rule: Review, requests: dict[Key, CourseRequest], sessions: list[PlannedSession]
 ) -> Iterator[Violation]:
-    visits, known = _days(requests[rule.course], sessions), _days(requests[rule.of], sessions)
+    visits = _days(problem, requests[rule.course], rule.course, sessions)
+    known = _days(problem, requests.get(rule.of), rule.of, sessions)
+    if not known:
+        return
     planned = {s.day: s.number for s in sessions if s.course == rule.course}
     for day, after in zip(visits, rule.after, strict=False):
         if day not in planned:

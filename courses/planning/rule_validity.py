@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from itertools import combinations, permutations
 
+from .rulebook import known_courses
 from .rules import Apart, DayLimit, Key, NotTogether, OpensAfter, Review, SameDay, selects
 from .types import CourseRequest, Flaw, Problem
 
@@ -29,9 +30,9 @@ def find_rule_flaws(problem: Problem) -> Iterator[Flaw]:
             case NotTogether():
                 yield from _forbidden_pairs(problem, rule)
             case OpensAfter():
-                yield from _opening_flaws(courses, rule)
+                yield from _opening_flaws(problem, courses, rule)
             case Review():
-                yield from _review_flaws(courses, rule)
+                yield from _review_flaws(problem, courses, rule)
     yield from _cycles(problem)
 
 
@@ -45,28 +46,30 @@ def _forbidden_pairs(problem: Problem, rule: NotTogether) -> Iterator[Flaw]:
             yield Flaw(b.key, "procedure", "not_together")
 
 
-def _opening_flaws(courses: dict[Key, CourseRequest], rule: OpensAfter) -> Iterator[Flaw]:
-    after = courses.get(rule.after)
-    if after is None or rule.course not in courses:
+def _opening_flaws(problem: Problem, courses: dict[Key, CourseRequest], rule: OpensAfter) -> Iterator[Flaw]:
+    if not {rule.course, rule.after} <= known_courses(problem):
         yield Flaw(None, "rules", "unknown_course")
-    elif not 1 <= rule.sessions <= _total(after):
+    elif not 1 <= rule.sessions <= _total(problem, courses, rule.after):
         yield Flaw(rule.course, "rules", "more_than_there_are")
 
 
-def _review_flaws(courses: dict[Key, CourseRequest], rule: Review) -> Iterator[Flaw]:
-    course, of = courses.get(rule.course), courses.get(rule.of)
-    if course is None or of is None:
+def _review_flaws(problem: Problem, courses: dict[Key, CourseRequest], rule: Review) -> Iterator[Flaw]:
+    if not {rule.course, rule.of} <= known_courses(problem):
         yield Flaw(None, "rules", "unknown_course")
         return
-    if list(rule.after) != sorted(set(rule.after)) or not all(1 <= n <= _total(of) for n in rule.after):
+    most = _total(problem, courses, rule.of)
+    if list(rule.after) != sorted(set(rule.after)) or not all(1 <= n <= most for n in rule.after):
         yield Flaw(rule.course, "rules", "more_than_there_are")
-    if _total(course) != len(rule.after):
+    if _total(problem, courses, rule.course) != len(rule.after):
         yield Flaw(rule.course, "sessions", "not_the_reviews")
     if rule.within < 0:
         yield Flaw(rule.course, "rules", "negative_days")
 
 
-def _total(course: CourseRequest) -> int:
+def _total(problem: Problem, courses: dict[Key, CourseRequest], key: Key) -> int:
+    course = courses.get(key)
+    if course is None:
+        return sum(s.course == key for s in problem.patient.sessions)
     return len(course.done_days) + len(course.pinned) + course.sessions
 
 

@@ -66,10 +66,10 @@ class RuleBook:
         self.same_day = [r for r in rules if isinstance(r, SameDay)]
         self.apart_rules = [r for r in rules if isinstance(r, Apart)]
         self.limits = [r for r in rules if isinstance(r, DayLimit)]
-        # Of a part of a programme, only the rules that stay within it.
-        asked = {c.key for c in self.problem.courses}
-        self.openings = [r for r in rules if isinstance(r, OpensAfter) and {r.course, r.after} <= asked]
-        self.reviews = [r for r in rules if isinstance(r, Review) and {r.course, r.of} <= asked]
+        # Of a part of a programme, only the rules for its courses; those they follow may be booked already.
+        asked, known = {c.key for c in self.problem.courses}, known_courses(self.problem)
+        self.openings = [r for r in rules if isinstance(r, OpensAfter) and r.course in asked and r.after in known]
+        self.reviews = [r for r in rules if isinstance(r, Review) and r.course in asked and r.of in known]
         booked: dict[int, list[Fixed]] = defaultdict(list)
         for s in self.problem.patient.sessions:
             booked[s.day].append(Fixed(Kind(s.course, s.procedure, s.tags), s.slot, s.slot + s.slots))
@@ -166,7 +166,7 @@ class RuleBook:
     ) -> Iterator[tuple[int, int, int]]:
         end = self.problem.horizon.days - 1
         courses = {c.key: c for c in self.problem.courses}
-        days = {key: fixed_days(c, taken.get(key, ())) for key, c in courses.items()}
+        days = {key: self._days_of(key, courses.get(key), taken.get(key, ())) for key in known_courses(self.problem)}
         for rule in self.openings:
             if courses[rule.course].done_days:
                 continue  # it has opened
@@ -186,7 +186,14 @@ class RuleBook:
                     yield after, day - review.within, day
                     yield after + 1, day + 1, end
 
+    def _days_of(self, key: Key, course: CourseRequest | None, taken: Iterable[PlannedSession]) -> list[int]:
+        """Days of a course's sessions in order: given, pinned, and taken; of one not asked for, those booked."""
+        if course is None:
+            return sorted(s.day for s in self.problem.patient.sessions if s.course == key)
+        return sorted([*course.done_days, *(p.day for p in course.pinned), *(s.day for s in taken)])
 
-def fixed_days(course: CourseRequest, taken: Iterable[PlannedSession]) -> list[int]:
-    """Days of the course's sessions in order: given, pinned, and taken."""
-    return sorted([*course.done_days, *(p.day for p in course.pinned), *(s.day for s in taken)])
+
+def known_courses(problem: Problem) -> set[Key]:
+    """Courses that a rule can speak of: those asked for, and those with sessions booked."""
+    booked = {s.course for s in problem.patient.sessions if s.course is not None}
+    return {c.key for c in problem.courses} | booked

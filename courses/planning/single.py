@@ -119,7 +119,10 @@ def _place(
 def choose_rooms(
     ground: Ground, course: CourseRequest, starts: list[tuple[int, int]]
 ) -> list[tuple[int | None, int | None]]:
-    """A free room and device for each (day, slot), changing as seldom as can be: the pair free most often first."""
+    """A free room and device for each (day, slot): that of a former session at this time, where it has one.
+
+    Else changing as seldom as can be: the pair free most often first.
+    """
     if not course.needs_room:
         return [(None, None)] * len(starts)
     rm, dm = course.room_margins, course.device_margins
@@ -133,7 +136,13 @@ def choose_rooms(
                 both &= masks.starts_for(ground.free(device), course.slots, dm.before, dm.after)
             free[option.room, device] = {i for i, bit in enumerate(bits) if both & bit}
     order = {pair: i for i, pair in enumerate(free)}
-    chosen: dict[int, tuple[int | None, int | None]] = {}
+    former = {(f.day, f.slot): (f.room, f.device) for f in course.former}
+    chosen: dict[int, tuple[int | None, int | None]] = {
+        i: (room, device)
+        for i, start in enumerate(starts)
+        for room, device in [former.get(start, (None, None))]
+        if room is not None and i in free.get((room, device), ())
+    }
     while len(chosen) < len(starts):
         counts = Counter({pair: len(where - chosen.keys()) for pair, where in free.items()})
         pair = max(counts, key=lambda p: (counts[p], -order[p]))

@@ -16,7 +16,7 @@ from .table import CourseTable
 from .weights import IMPOSSIBLE
 
 MOST_STATES = 200_000  # about 100 MB at the peak
-MOST_SESSIONS, MOST_POSITIONS = 31, 126  # what a state's key has room for
+MOST_SESSIONS, MOST_POSITIONS = 31, 126  # beyond, there are more states than can be gone through
 
 
 @dataclass(slots=True)
@@ -258,14 +258,27 @@ def _merge(pieces: list[_States]) -> _States:
         np.concatenate([p.parent for p in pieces]),
         np.concatenate([p.subset for p in pieces]),
     )
-    key = both.combination.astype(np.int64)
-    for done, last, week in zip(both.done, both.last, both.week, strict=True):
-        key = (key << 15) | (done.astype(np.int64) << 10) | (last.astype(np.int64) << 3) | week.astype(np.int64)
+    key = _keys(both)
     order = np.lexsort((both.value, key))
     sorted_key = key[order]
     first = np.ones(len(order), dtype=bool)
     first[1:] = sorted_key[1:] != sorted_key[:-1]
     return both.take(order[first])
+
+
+def _keys(states: _States) -> np.ndarray:
+    """An int64 per state, equal for equal states and for no others."""
+    key = states.combination.astype(np.int64)
+    used = int(key.max(initial=0)).bit_length()
+    for parts in zip(states.done, states.last, states.week, strict=True):
+        for part in parts:
+            width = int(part.max(initial=0)).bit_length()
+            if used + width > 63:  # number the keys so far anew, as densely as can be
+                key = np.unique(key, return_inverse=True)[1].astype(np.int64)
+                used = int(key.max(initial=0)).bit_length()
+            key = (key << width) | part.astype(np.int64)
+            used += width
+    return key
 
 
 def _walk(

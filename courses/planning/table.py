@@ -8,7 +8,7 @@ import numpy as np
 
 from . import masks, weights
 from .ground import Ground
-from .types import SLOTS_PER_DAY, CourseRequest, GapUnit, Strength, TherapistOption
+from .types import SLOTS_PER_DAY, CourseRequest, FormerSession, GapUnit, Stay, Strength, TherapistOption
 from .weights import ANCHORS, NEVER, QUARTER
 
 
@@ -32,10 +32,23 @@ def usable_days(ground: Ground, course: CourseRequest) -> list[int]:
 def starts_window(course: CourseRequest, slots: int | None = None) -> int:
     """Mask of one day: starts that keep the whole session inside a window that is a must."""
     length = slots or course.slots
-    first, end = 0, SLOTS_PER_DAY
+    first, end = course.hours or (0, SLOTS_PER_DAY)
     if course.window is not None and course.window_strength is Strength.MUST:
-        first, end = course.window
+        first, end = max(first, course.window[0]), min(end, course.window[1])
     return masks.interval(0, first, end - length + 1)
+
+
+def staying(ground: Ground, course: CourseRequest) -> list[FormerSession]:
+    """Former times that are allowed whatever the course's musts say, resources and the patient's time aside."""
+    taken = {p.day for p in course.pinned} | set(course.done_days)
+    if ground.rulebook:
+        taken |= ground.rulebook.barred_days(course, ground.fixed)
+    opening = ground.problem.horizon.opening
+    return [
+        f
+        for f in course.former
+        if f.stay is not Stay.FREE and opening[f.day] and f.day not in taken and not ground.excludes(course, f.day)
+    ]
 
 
 def room_starts(ground: Ground, course: CourseRequest) -> int:
@@ -113,29 +126,42 @@ class CourseTable:
         self.ground, self.course = ground, course
         self.profile = ground.problem.profile
         usable = usable_days(ground, course)
-        self._lay_axis(usable)
+        self.stays = staying(ground, course)
+        self.fixed = [f.day for f in self.stays if f.stay is Stay.MUST]
+        self._lay_axis(usable + [f.day for f in self.stays])
         window = starts_window(course)
-        open_ = set(usable)
+        open_ = set(usable) - set(self.fixed)
         common = masks.join_days(tuple(window if d in open_ else 0 for d in range(ground.days)))
-        if common:
-            common &= patient_starts(ground, course) & ruled_starts(ground, course)
-        if common:
-            common &= room_starts(ground, course)
+        bits = [(f.therapist, 1 << (f.day * masks.STRIDE + f.slot)) for f in self.stays]
+        room = common | sum(bit for _, bit in bits)
+        if room:
+            room &= patient_starts(ground, course) & ruled_starts(ground, course)
+        if room:
+            room &= room_starts(ground, course)
         self.options: list[TherapistOption | None] = []
         self.starts: list[int] = []
-        if not course.needs_therapist:
-            if common:
-                self.options, self.starts = [None], [common]
-        elif common:
-            for option in course.therapists:
-                if not weights.accepts(course, option):
-                    continue
-                starts = common & therapist_starts(ground, course, option)
-                if starts:
-                    self.options.append(option)
-                    self.starts.append(starts)
-        if self.options:
+        options: tuple[TherapistOption | None, ...] = course.therapists if course.needs_therapist else (None,)
+        for option in options if room else ():
+            allowed = common if option is None or weights.accepts(course, option) else 0
+            for therapist, bit in bits:
+                if option is None or therapist == option.therapist:
+                    allowed |= bit
+            starts = room & allowed
+            if starts and option is not None:
+                starts &= therapist_starts(ground, course, option)
+            if starts:
+                self.options.append(option)
+                self.starts.append(starts)
+        if self.options and self._keeps_fixed():
             self._fill()
+        else:
+            self.options, self.starts = [], []
+
+    def _keeps_fixed(self) -> bool:
+        """Every session that must stay can."""
+        fixed = [f for f in self.course.former if f.stay is Stay.MUST]
+        bits = [1 << (f.day * masks.STRIDE + f.slot) for f in fixed if f.day in self.fixed]
+        return len(bits) == len(fixed) and all(any(starts & bit for starts in self.starts) for bit in bits)
 
     def _lay_axis(self, usable: list[int]) -> None:
         course, ground = self.course, self.ground
@@ -174,11 +200,35 @@ class CourseTable:
         length = margins.before + course.slots + margins.after
         for i, option in enumerate(self.options):
             cost[i] = base + weights.therapist_cost(profile, course, option)
+            if course.former:
+                cost[i] += self._movement(option.therapist if option else None)
             if option is not None and profile.stub and ground.has_one_place(option.therapist):
                 for stub in stub_bits(ground.untaken(option.therapist), length, margins.before):
                     cost[i] += profile.stub * masks.to_array(stub & self.starts[i], ground.days)[self.axis, low:high]
         cost[~free] = NEVER
         self.cost = cost
+
+    def _movement(self, therapist: int | None) -> np.ndarray:
+        """`weights.movement_cost` of every day and slot: int32 (axis, slots)."""
+        begins = np.arange(self.low, self.high, dtype=np.int32)
+        course, profile = self.course, self.profile
+
+        def moved(slot: int, *, same: bool) -> np.ndarray:
+            quarters = -(-np.abs(begins - slot) // QUARTER)
+            return (profile.moved + profile.moved_time * quarters + (0 if same else profile.moved_therapist)).astype(
+                np.int32
+            )
+
+        known = any(f.therapist == therapist for f in course.former)
+        elsewhere = np.min([moved(f.slot, same=known) for f in course.former], axis=0) + profile.moved_day
+        found = np.tile(elsewhere.astype(np.int32), (len(self.axis), 1))
+        for f in course.former:
+            if f.day in self.index:
+                row = moved(f.slot, same=f.therapist == therapist)
+                if f.therapist == therapist and self.low <= f.slot < self.high:
+                    row[f.slot - self.low] = 0
+                found[self.index[f.day]] = row
+        return found
 
     def arrival(self, anchors: tuple[int, ...]) -> tuple[np.ndarray, Mapping[int, np.ndarray]]:
         """Arrival costs per quarter: (anchors, quarters) of an ordinary day, and those of days with a visit.

@@ -165,6 +165,26 @@ class PinnedSession:
     therapist: int | None = None
 
 
+class Stay(StrEnum):
+    """What a former time is worth when sessions are planned anew."""
+
+    FREE = "free"  # a session may stay there only where the course's musts allow it
+    MAY = "may"  # ... or though they do not: they bind the sessions that move
+    MUST = "must"  # a session is there, and on that day nowhere else
+
+
+@dataclass(frozen=True, slots=True)
+class FormerSession:
+    """Where one of the sessions to plan was until now; at most one a day.  Its places count as free."""
+
+    day: int
+    slot: int
+    therapist: int | None = None
+    room: int | None = None
+    device: int | None = None
+    stay: Stay = Stay.FREE
+
+
 @dataclass(frozen=True, slots=True)
 class CourseRequest:
     """`sessions` more sessions of one procedure, pinned and done ones not counted.
@@ -180,6 +200,8 @@ class CourseRequest:
     Wishes and musts.  Every session on one of `weekdays` (0 = Monday; empty = any) and whole between window[0]
     and window[1]; `preferred_therapist`; `gender` (always a must); `languages`, any of which will do.
     not_same_day_with: procedure codes that exclude this one on a day, in either direction.
+    Changes.  `former`: the times from which sessions should move as little as can be (see `Profile.moved`);
+    `hours` (whole session between them) and `excluded_therapists` are further musts, asked of what moves.
     Classes.  With `series` set the course is an enrolment: `sessions` consecutive held meetings of one series, each
     with a seat left; therapists, rooms and gaps do not apply, the other musts do.  List only series of the right
     procedure and rhythm.
@@ -191,6 +213,7 @@ class CourseRequest:
     slots: int
     therapists: tuple[TherapistOption, ...] = ()
     rooms: tuple[RoomOption, ...] = ()
+    other_rooms: tuple[RoomOption, ...] = ()  # that would do if they were allowed; only concessions look at them
     needs_therapist: bool = True
     needs_room: bool = True
     therapist_margins: Margins = Margins()
@@ -221,6 +244,9 @@ class CourseRequest:
     language_strength: Strength = Strength.NONE
     not_same_day_with: frozenset[str] = frozenset()
     tags: frozenset[str] = frozenset()
+    former: tuple[FormerSession, ...] = ()
+    hours: tuple[int, int] | None = None
+    excluded_therapists: frozenset[int] = frozenset()
     extra_therapist: int | None = None  # cost of each therapist beyond the first; None = the profile's, by tag
     series: tuple[ClassSeries, ...] | None = None
 
@@ -242,6 +268,10 @@ class Profile:
     speak the wished language;
     extra_therapist: each therapist of a course beyond the first, by the procedure's dearest tag, without one
     `extra_therapist_default`; a course that brings its own figure goes by that. `extra_therapist_factor` multiplies it.
+    Of a course with former times:
+    moved: each session not at one of them with its therapist; as a rule more than all else that moving one could save;
+    moved_day: ... and on a day without one; moved_time: ... and each 15 minutes from it (on another day: from the
+    nearest of them); moved_therapist: ... and with another therapist (on another day: than any of them).
     """
 
     name: str = "balanced"
@@ -270,11 +300,15 @@ class Profile:
     extra_therapist_default: int = 10
     extra_therapist_factor: int = 1
     combined_visit: int = 20  # added to `visit` where the patient asks for visits to be combined
+    moved: int = 1000
+    moved_day: int = 80
+    moved_time: int = 10
+    moved_therapist: int = 40
 
 
 BALANCED = Profile()
 EARLIEST_FINISH = Profile(name="earliest_finish", visit=8, finish=12, gap=0, arrival=1)
-FEWEST_VISITS = Profile(name="fewest_visits", visit=90, finish=1)
+FEWEST_VISITS = Profile(name="fewest_visits", visit=90)
 SAME_THERAPIST = Profile(
     name="same_therapist",
     therapist=40,
@@ -372,6 +406,7 @@ class Reason(StrEnum):
     CLASS_FULL = "class_full"
     WINDOW_TOO_SHORT = "window_too_short"
     REQUIRED_THERAPIST_ABSENT = "required_therapist_absent"
+    KEPT_APART = "kept_apart"  # by rules between procedures, booked or asked for together
     FULLY_BOOKED = "fully_booked"
 
 
@@ -385,6 +420,7 @@ class Filter(StrEnum):
     ROOM = "room"  # ... while a room is free
     DEVICE = "device"  # ... and the device in it
     PATIENT = "patient"  # ... and the patient
+    RULES = "rules"  # ... and rules between procedures allow it; only where there are any
     WEEKDAYS = "weekdays"  # ... on the weekdays asked for
     WINDOW = "window"  # ... in the part of the day asked for
 
@@ -398,14 +434,17 @@ class WaterfallStep:
 class Relaxation(StrEnum):
     """The families of concessions; what `Change.params` holds is named here."""
 
-    WINDOW = "window"  # any time of day; {}
-    WEEKDAYS = "weekdays"  # any weekday; {}
+    WINDOW = "window"  # {"window": (first slot, end)}, or any time of day; {}
+    WEEKDAYS = "weekdays"  # {"weekdays": (one more,)}, or any weekday; {}
     THERAPIST = "therapist"  # another qualified therapist; {"therapists": (id, ...)} that the plan then uses
     GENDER = "gender"  # a therapist of any gender; {"therapists": (id, ...)}
     LANGUAGE = "language"  # a therapist of any language; {"therapists": (id, ...)}
-    GAP = "gap"  # one more day between sessions; {"gap_max": n}
-    WEEKLY = "weekly"  # one more session a week; {"per_week": n}
+    GAP = "gap"  # more days between sessions; {"gap_max": n}
+    WEEKLY = "weekly"  # more sessions a week; {"per_week": n}
+    EXCLUDED = "excluded"  # the days excluded as well; {}
     FINISH = "finish"  # a later finish; {"finish_day": day}, the earliest that opens
+    ROOM = "room"  # a room or device that is not the usual one; {}.  Not reception's to give up, nor are the next two
+    SEQUENCING = "sequencing"  # without the rules that set this procedure beside others; {}
     FEWER = "fewer"  # fewer sessions; {"sessions": n}, the most that fit
 
 
@@ -448,12 +487,16 @@ class CourseExplanation:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why there is no plan, and the smallest concessions that open one, best first."""
+    """Why there is no plan, and the smallest concessions that open one, best first.
+
+    partial: a plan of the sessions that do fit, every must kept; None where not one does.
+    """
 
     reason: Reason
     course: Key | None
     courses: tuple[CourseExplanation, ...]
     concessions: tuple[Concession, ...] = ()
+    partial: Plan | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from .rule_validity import find_rule_flaws
-from .types import SLOTS_PER_DAY, CourseRequest, Flaw, Problem, ProblemError, Strength
+from .types import SLOTS_PER_DAY, CourseRequest, Flaw, Problem, ProblemError, Stay, Strength
 
 
 def require_valid(problem: Problem) -> None:
@@ -50,6 +50,7 @@ def _course_flaws(problem: Problem, course: CourseRequest, days: int) -> Iterato
     if course.finish_day is not None and course.finish_day < course.start_day:
         yield flaw("finish_day", "before_start")
     yield from _time_flaws(course, days)
+    yield from _change_flaws(course, days)
     yield from _resource_flaws(problem, course, days)
 
 
@@ -69,6 +70,24 @@ def _time_flaws(course: CourseRequest, days: int) -> Iterator[Flaw]:
         yield flaw("pinned", "outside_horizon")
     if len({p.day for p in course.pinned}) < len(course.pinned):
         yield flaw("pinned", "twice_a_day")
+
+
+def _change_flaws(course: CourseRequest, days: int) -> Iterator[Flaw]:
+    def flaw(field: str, code: str) -> Flaw:
+        return Flaw(course.key, field, code)
+
+    if any(not 0 <= f.day < days or not 0 <= f.slot < SLOTS_PER_DAY for f in course.former):
+        yield flaw("former", "outside_horizon")
+    if len({f.day for f in course.former}) < len(course.former):
+        yield flaw("former", "twice_a_day")
+    elif sum(f.stay is Stay.MUST for f in course.former) > course.sessions:
+        yield flaw("former", "more_than_sessions")
+    if course.hours is not None:
+        start, end = course.hours
+        if not 0 <= start < end <= SLOTS_PER_DAY:
+            yield flaw("hours", "not_an_interval")
+        elif course.series is None and end - start < course.slots:
+            yield flaw("hours", "shorter_than_session")
 
 
 def _resource_flaws(problem: Problem, course: CourseRequest, days: int) -> Iterator[Flaw]:

@@ -7,17 +7,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 from .rule_checks import check_rules
 from .types import (
     CourseRequest,
+    FormerSession,
     GapUnit,
     Key,
     Margins,
     Plan,
     PlannedSession,
     Problem,
+    Stay,
     Strength,
     TherapistOption,
     Violation,
@@ -37,9 +40,11 @@ def verify(problem: Problem, plan: Plan) -> list[Violation]:
     for course in problem.courses:
         own = sorted((s for s in sessions if s.course == course.key), key=lambda s: (s.day, s.slot))
         found += _check_numbers(course, own)
+        found += _check_fixed(course, own)
         for session in own:
             found += _check_day(problem, course, session)
-            found += _check_hours(course, session)
+            if not _has_stayed(course, session):
+                found += _check_hours(course, session)
             if course.series is None:
                 found += _check_staff(problem, course, session)
                 found += _check_place(course, session)
@@ -64,6 +69,8 @@ def _check_numbers(course: CourseRequest, own: list[PlannedSession]) -> Iterator
 def _check_day(problem: Problem, course: CourseRequest, session: PlannedSession) -> Iterator[Violation]:
     if not problem.horizon.opening[session.day]:
         yield Violation("closed", course.key, session.number, {"day": session.day})
+    if _has_stayed(course, session):
+        return
     if session.day < course.start_day:
         yield Violation("before_start", course.key, session.number, {"day": session.day})
     if course.finish_day is not None and session.day > course.finish_day:
@@ -75,7 +82,35 @@ def _check_day(problem: Problem, course: CourseRequest, session: PlannedSession)
         yield Violation("wrong_weekday", course.key, session.number, {"weekday": weekday})
 
 
+def _has_stayed(course: CourseRequest, session: PlannedSession) -> bool:
+    """It is where a session was that may stay there whatever the course's musts say."""
+    return any(
+        f.stay is not Stay.FREE and (f.day, f.slot, f.therapist) == (session.day, session.slot, session.therapist)
+        for f in course.former
+    )
+
+
+def keeps_musts(problem: Problem, course: CourseRequest, place: FormerSession) -> bool:
+    """Whether a session at this time, with this therapist, keeps the musts of its course that concern it alone."""
+    bare = replace(course, former=())
+    session = PlannedSession(course.key, 1, place.day, place.slot, course.slots, place.therapist)
+    options = [*course.therapists, *(s.therapist for s in course.series or () if s.therapist)]
+    option = next((o for o in options if o.therapist == place.therapist), None)
+    broken = [*_check_day(problem, bare, session), *_check_hours(bare, session)]
+    return not broken and (option is None or not list(_fits_wishes(bare, option)))
+
+
+def _check_fixed(course: CourseRequest, own: list[PlannedSession]) -> Iterator[Violation]:
+    there = {(s.day, s.slot, s.therapist) for s in own}
+    for f in course.former:
+        if f.stay is Stay.MUST and (f.day, f.slot, f.therapist) not in there:
+            yield Violation("fixed_session_moved", course.key, params={"day": f.day, "slot": f.slot})
+
+
 def _check_hours(course: CourseRequest, session: PlannedSession) -> Iterator[Violation]:
+    if course.hours is not None and not course.hours[0] <= session.slot <= course.hours[1] - session.slots:
+        yield Violation("outside_window", course.key, session.number, {"slot": session.slot})
+        return
     if course.window is None or course.window_strength is not Strength.MUST:
         return
     if session.slot < course.window[0] or session.slot + session.slots > course.window[1]:
@@ -86,7 +121,7 @@ def _fits_wishes(course: CourseRequest, option: TherapistOption) -> Iterator[str
     if course.gender and option.gender != course.gender:
         yield "wrong_gender"
     required = course.preferred_therapist if course.therapist_strength is Strength.MUST else None
-    if required is not None and option.therapist != required:
+    if required not in {None, option.therapist} or option.therapist in course.excluded_therapists:
         yield "wrong_therapist"
     if course.language_strength is Strength.MUST and course.languages and not option.languages & course.languages:
         yield "wrong_language"
@@ -103,7 +138,7 @@ def _check_staff(problem: Problem, course: CourseRequest, session: PlannedSessio
         return
     if option.valid_days is not None and not option.valid_days & (1 << session.day):
         yield Violation("not_qualified", course.key, session.number, {"therapist": session.therapist})
-    for code in _fits_wishes(course, option):
+    for code in () if _has_stayed(course, session) else _fits_wishes(course, option):
         yield Violation(code, course.key, session.number, {"therapist": session.therapist})
     if option.hands is None:
         return

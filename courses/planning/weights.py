@@ -76,9 +76,27 @@ def wait_added(span: tuple[int, int] | None, start: int, end: int) -> int:
     return max(0, span[0] - start) + max(0, end - span[1]) - (end - start)
 
 
+def movement_cost(profile: Profile, course: CourseRequest, *, day: int, slot: int, therapist: int | None) -> int:
+    """Cost of a session's not being where one was until now, 0 for a course without former times."""
+    if not course.former:
+        return 0
+    here = next((f for f in course.former if f.day == day), None)
+    if here is not None:
+        if (here.slot, here.therapist) == (slot, therapist):
+            return 0
+        quarters, same = -(-abs(slot - here.slot) // QUARTER), here.therapist == therapist
+    else:
+        quarters = min(-(-abs(slot - f.slot) // QUARTER) for f in course.former)
+        same = any(f.therapist == therapist for f in course.former)
+    cost = profile.moved + profile.moved_time * quarters
+    return cost + (0 if same else profile.moved_therapist) + (0 if here is not None else profile.moved_day)
+
+
 def accepts(course: CourseRequest, option: TherapistOption) -> bool:
     """No must of the course rules the therapist out."""
     if course.gender and option.gender != course.gender:
+        return False
+    if option.therapist in course.excluded_therapists:
         return False
     if course.language_strength is Strength.MUST and course.languages and not course.languages & option.languages:
         return False

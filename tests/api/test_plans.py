@@ -128,3 +128,16 @@ def test_bad_requests_are_named(reception: APIClient, course: Course) -> None:
     assert fields({"courses": [course.pk], "not_before": "31.12.2026"}) == {"not_before"}
     assert fields({"courses": [course.pk], "programm": 1}) == {"programm"}
     assert fields([1]) == {"body"}
+
+
+def test_rules_between_procedures_are_taken_and_checked(reception: APIClient, course: Course) -> None:
+    limit = {"kind": "day_limit", "selector": course.procedure.code, "most": 1}
+    answer = reception.post("/api/v1/plans/", {"courses": [course.pk], "rules": [limit]})
+    assert answer.status_code == 201
+    answer = reception.post("/api/v1/plans/", {"courses": [course.pk], "rules": [{"kind": "apart", "one": "A"}]})
+    assert answer.status_code == 422
+    assert answer.json()["fields"]["rules"] == ["Rule 1 cannot be read."]
+    unknown = {"kind": "opens_after", "course": course.pk, "after": 10**9, "sessions": 1}
+    answer = reception.post("/api/v1/plans/alternatives/", {"courses": [course.pk], "rules": [unknown]})
+    assert answer.status_code == 422
+    assert "rules" in answer.json()["fields"]

@@ -51,7 +51,8 @@ def test_sessions_of_a_class_may_follow_each_other_by_one_meeting(desk: Desk) ->
     course, held = class_course(desk, capacity=1, meetings=4)
     book_plan(plan=propose(desk, course), by=desk.reception, now=desk.now)
     later = f"{held[1].date}"
-    plan = replan_course(course=course, by=desk.reception, now=desk.now, wishes={"start_from": later})
+    wishes = {"start_from": later}
+    plan = replan_course(course=course, by=desk.reception, now=desk.now, wishes=wishes, least_movement=False)
     book_plan(plan=plan, by=desk.reception, now=desk.now)
     assert [s.appointment_id for s in reread(course)] == [meeting.pk for meeting in held[1:]]
     assert Visit.objects.filter(patient=desk.patient, live=True).count() == 3

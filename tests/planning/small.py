@@ -17,6 +17,7 @@ from courses.planning.types import (
     ClassMeeting,
     ClassSeries,
     CourseRequest,
+    FormerSession,
     GapUnit,
     Horizon,
     Margins,
@@ -24,6 +25,7 @@ from courses.planning.types import (
     PinnedSession,
     ResourceDays,
     RoomOption,
+    Stay,
     Strength,
     TherapistOption,
 )
@@ -136,6 +138,24 @@ def random_problem(seed: int, *, courses: int = 1, days: int = 11, density: floa
     )
 
 
+def with_former(problem: Problem, seed: int) -> Problem:
+    """The problem with former times for all its courses, some of sessions that may or must stay, and demands."""
+    rng = random.Random(seed)
+    courses = []
+    for course in problem.courses:
+        by_day = candidates(problem, replace(course, window=None, weekdays=frozenset(), gender=""))
+        chosen = rng.sample(sorted(by_day), min(len(by_day), rng.randint(1, course.sessions)))
+        former = []
+        for day in chosen:
+            there = rng.choice(by_day[day])
+            stay = rng.choice([Stay.FREE, Stay.FREE, Stay.MAY, Stay.MAY, Stay.MUST])
+            former.append(FormerSession(day, there.slot, there.therapist, there.room, there.device, stay))
+        hours = rng.choice([None, None, (DAWN + 12, DUSK)])
+        excluded = frozenset({rng.choice([10, 11])}) if rng.random() < 0.2 else frozenset()
+        courses.append(replace(course, former=tuple(former), hours=hours, excluded_therapists=excluded))
+    return replace(problem, courses=tuple(courses))
+
+
 def with_class(problem: Problem, seed: int) -> Problem:
     """The problem with its last course made an enrolment."""
     rng = random.Random(seed)
@@ -158,7 +178,8 @@ def with_class(problem: Problem, seed: int) -> Problem:
 def candidates(problem: Problem, course: CourseRequest) -> dict[int, list[PlannedSession]]:
     """Day -> every single session that breaks no rule by itself, one room and device each."""
     found: dict[int, list[PlannedSession]] = {}
-    lone = replace(course, sessions=1, gap_max=None, gap_min=1, per_week=None, pinned=(), done_days=())
+    former = tuple(replace(f, stay=Stay.MAY) if f.stay is Stay.MUST else f for f in course.former)
+    lone = replace(course, sessions=1, gap_max=None, gap_min=1, per_week=None, pinned=(), done_days=(), former=former)
     shut = {p.day for p in course.pinned} | set(course.done_days)
     places = [(r.room, d) for r in course.rooms for d in (r.devices or (None,))] or [(None, None)]
     for day in range(problem.horizon.days):
@@ -173,7 +194,10 @@ def candidates(problem: Problem, course: CourseRequest) -> dict[int, list[Planne
                 if not verify(replace(problem, courses=(lone,)), Plan((session,), 0, 0, False)):
                     found.setdefault(day, []).append(session)
                     break
-    return found
+    for f in course.former:
+        if f.stay is Stay.MUST:
+            found[f.day] = [s for s in found.get(f.day, []) if (s.slot, s.therapist) == (f.slot, f.therapist)]
+    return {day: sessions for day, sessions in found.items() if sessions}
 
 
 def best_by_trying(problem: Problem) -> int | None:
@@ -278,6 +302,7 @@ def course_by_hand(problem: Problem, course: CourseRequest, own: list[PlannedSes
             total += weights.therapist
         if course.language_strength is Strength.WISH and "en" not in options[s.therapist].languages:
             total += weights.language
+        total += movement_by_hand(problem, course, s)
         if s.meeting is None:
             total += weights.stub * stubs_by_hand(problem, course, s)
     fixed = [p.day for p in course.pinned]
@@ -297,6 +322,20 @@ def course_by_hand(problem: Problem, course: CourseRequest, own: list[PlannedSes
     prices = [weights.extra_therapist[t] for t in course.tags] or [weights.extra_therapist_default]
     price = max(prices) if course.extra_therapist is None else course.extra_therapist
     return total + price * weights.extra_therapist_factor * (len(used) - 1)
+
+
+def movement_by_hand(problem: Problem, course: CourseRequest, session: PlannedSession) -> int:
+    weights = problem.profile
+    if not course.former:
+        return 0
+    same_day = [f for f in course.former if f.day == session.day]
+    near = same_day or course.former
+    if any(f.slot == session.slot and f.therapist == session.therapist for f in same_day):
+        return 0
+    away = min((abs(f.slot - session.slot) + 2) // 3 for f in near)
+    total = weights.moved + away * weights.moved_time
+    total += 0 if same_day else weights.moved_day
+    return total + (0 if session.therapist in {f.therapist for f in near} else weights.moved_therapist)
 
 
 def stubs_by_hand(problem: Problem, course: CourseRequest, session: PlannedSession) -> int:

@@ -1,7 +1,6 @@
 """Several courses of one patient together."""
 
 from dataclasses import replace
-from math import prod
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +11,7 @@ from courses.planning.costing import plan_cost
 from courses.planning.ground import Ground
 from courses.planning.joint import suits
 from courses.planning.reference import reference_clinic
-from courses.planning.types import FULL_DAY
+from courses.planning.types import FULL_DAY, PROFILES
 from tests.planning.small import (
     best_by_trying,
     cost_by_hand,
@@ -27,15 +26,21 @@ from tests.planning.test_single import simple
 MOST_TRIED = 400  # placements of both courses multiplied
 
 
-def number_tried(problem):
-    """How many placements trying everything would go through."""
-    return prod(sum(1 for _ in placements(problem, course)) for course in problem.courses)
+def ways(problem):
+    """How many placements of all courses there are to try."""
+    tried = 1
+    for course in problem.courses:
+        tried *= sum(1 for _ in placements(problem, course))
+    return tried
 
 
 def assert_sound(problem):
     """The plan is sound, counted right and as good as it says; exact where the joint search applies."""
-    if number_tried(problem) > MOST_TRIED:
-        return
+    if ways(problem) <= MOST_TRIED:
+        assert_as_good_as_it_says(problem)
+
+
+def assert_as_good_as_it_says(problem):
     found = plan(problem)
     best = best_by_trying(problem)
     if isinstance(found, NoPlan):
@@ -57,6 +62,29 @@ def test_two_courses_against_trying_everything(seed):
 @given(st.integers(0, 10**9))
 def test_a_course_and_a_class_against_trying_everything(seed):
     assert_sound(with_class(random_problem(seed, courses=2, days=9, density=0.12, most=2), seed))
+
+
+# Seeds of problems with many ways to be placed, though few enough to try them all.
+@pytest.mark.parametrize("seed", [17, 25, 43, 76, 82, 117, 140, 172, 197, 230, 266, 304, 335])
+def test_two_courses_of_three_sessions_against_trying_everything(seed):
+    problem = random_problem(seed, courses=2, days=9, density=0.15, most=3)
+    assert 50 < ways(problem) < 5000
+    assert_as_good_as_it_says(problem)
+
+
+@pytest.mark.parametrize("seed", [20, 53, 87, 142, 205, 253, 302, 403, 473, 545, 597, 645, 695, 783])
+def test_three_courses_against_trying_everything(seed):
+    problem = random_problem(seed, courses=3, days=8, density=0.15, most=2)
+    assert 10 < ways(problem) < 5000
+    assert_as_good_as_it_says(problem)
+
+
+@pytest.mark.parametrize("profile", sorted(PROFILES))
+@pytest.mark.parametrize("seed", [4, 13, 28, 41])
+def test_three_sessions_under_every_profile_against_trying_everything(seed, profile):
+    problem = random_problem(seed, courses=3, days=7, density=0.2, most=1)
+    assert 10 < ways(problem) < 5000
+    assert_as_good_as_it_says(replace(problem, profile=PROFILES[profile]))
 
 
 @pytest.fixture(scope="module")
@@ -95,13 +123,24 @@ def test_no_single_course_can_be_placed_better_beside_the_others(clinic):
         assert plan_cost(problem, again) >= found.cost
 
 
-def test_four_courses_are_planned_soundly_within_their_bound(clinic):
-    problem = clinic.problem(1, courses=4)
+@pytest.mark.parametrize("count", [4, 5, 6])
+def test_more_courses_are_planned_soundly_within_their_bound(clinic, count):
+    problem = clinic.problem(1, courses=count)
     problem = replace(problem, courses=tuple(replace(c, sessions=5) for c in problem.courses))
     found = plan(problem, budget=Budget(steps=60))
     assert isinstance(found, Plan)
     assert verify(problem, found) == []
-    assert 0 < found.bound <= found.cost
+    assert 0 < found.bound <= found.cost == cost_by_hand(problem, found.sessions)
+    assert found.gap < 0.5
+
+
+def test_four_courses_are_proven(clinic):
+    problem = clinic.problem(5, courses=4)
+    problem = replace(problem, courses=tuple(replace(c, sessions=7) for c in problem.courses))
+    found = plan(problem)
+    assert verify(problem, found) == []
+    assert found.proven
+    assert found.cost == cost_by_hand(problem, found.sessions)
 
 
 def pair(free, **fields):

@@ -4,35 +4,7 @@ from collections import Counter, defaultdict
 
 import pytest
 
-from courses.planning import plan, verify
 from courses.planning.reference import DEVICES, ROOMS, THERAPISTS, reference_clinic
-
-KNOWN = [
-    (0, "daily", 259),
-    (0, "every_other_day", 281),
-    (0, "3_per_week", 284),
-    (0, "2_per_week", 311),
-    (1, "daily", 274),
-    (1, "every_other_day", 301),
-    (1, "3_per_week", 291),
-    (1, "2_per_week", 334),
-    (2, "daily", 343),
-    (2, "every_other_day", 352),
-    (2, "3_per_week", 337),
-    (2, "2_per_week", 356),
-    (3, "daily", 295),
-    (3, "every_other_day", 315),
-    (3, "3_per_week", 303),
-    (3, "2_per_week", 331),
-    (4, "daily", 258),
-    (4, "every_other_day", 280),
-    (4, "3_per_week", 278),
-    (4, "2_per_week", 300),
-    (5, "daily", 270),
-    (5, "every_other_day", 296),
-    (5, "3_per_week", 285),
-    (5, "2_per_week", 307),
-]
 
 
 @pytest.fixture(scope="module")
@@ -67,13 +39,3 @@ def test_the_same_seed_gives_the_same_clinic(clinic):
     assert again.bookings == week.bookings != other.bookings
     assert week.bookings == tuple(b for b in clinic.bookings if b.day < 7)
     assert again.lines(7, courses=3) == clinic.lines(7, courses=3)
-
-
-# Costs of proven optima: a change here is a change of the costs' definition or a mistake.
-@pytest.mark.parametrize(("number", "frequency", "cost"), KNOWN)
-def test_known_optima(clinic, number, frequency, cost):
-    problem = clinic.problem(number, frequency=frequency)
-    found = plan(problem)
-    assert verify(problem, found) == []
-    assert found.proven
-    assert found.cost == cost

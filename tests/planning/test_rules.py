@@ -7,12 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from courses.planning import NoPlan, Plan, PlannedSession, ProblemError, plan, verify
+from courses.planning import NoPlan, Plan, PlannedSession, ProblemError, explain, plan, verify
+from courses.planning.ground import Ground
+from courses.planning.joint import suits
 from courses.planning.rule_validity import find_rule_flaws
 from courses.planning.rules import Apart, DayLimit, NotTogether, OpensAfter, Review, SameDay
-from courses.planning.types import BookedSession, GapUnit, Margins, Patient
+from courses.planning.types import BookedSession, Filter, GapUnit, Margins, Patient, Reason, Relaxation
 from tests.planning.small import DAWN, DUSK, best_by_trying, cost_by_hand, mask, random_problem, resource, with_class
-from tests.planning.test_programme import MOST_TRIED, number_tried
+from tests.planning.test_programme import MOST_TRIED, ways
 from tests.planning.test_single import simple
 
 
@@ -72,7 +74,7 @@ def ruled_problem(seed, **kind):
 
 
 def assert_as_good_as_trying(problem, *, proven=True):
-    if list(find_rule_flaws(problem)) or number_tried(problem) > MOST_TRIED:
+    if list(find_rule_flaws(problem)) or ways(problem) > MOST_TRIED:
         return
     found = plan(problem)
     best = best_by_trying(problem)
@@ -98,6 +100,14 @@ def test_two_courses_with_rules_against_trying_everything(seed):
 @given(st.integers(0, 10**9))
 def test_three_courses_with_rules_against_trying_everything(seed):
     assert_as_good_as_trying(ruled_problem(seed, courses=3, days=5, density=0.12, most=1))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10**9))
+def test_four_courses_with_rules_against_trying_everything(seed):
+    # Four that may share a day under rules that reach over neighbours are planned three at a time.
+    problem = ruled_problem(seed, courses=4, days=5, density=0.1, most=1)
+    assert_as_good_as_trying(problem, proven=suits(Ground(problem), problem.courses))
 
 
 @settings(max_examples=25, deadline=None)
@@ -263,6 +273,27 @@ def test_a_rule_that_is_none_is_named_before_any_solving(rules, flaw):
     with pytest.raises(ProblemError) as refused:
         plan(programme(rules=rules))
     assert flaw in {(f.field, f.code) for f in refused.value.flaws}
+
+
+# -- why there is no plan --------------------------------------------------------------------------------------------
+
+
+def test_rules_that_leave_no_time_are_the_reason_and_their_loss_a_concession():
+    problem = programme(days=4, sessions=(3, 3), rules=[Apart("heat", "massage")])
+    found = explain(problem)
+    assert (found.reason, found.course) == (Reason.KEPT_APART, None)
+    assert any(c.relaxation is Relaxation.SEQUENCING for one in found.concessions for c in one.changes)
+
+
+def test_the_waterfall_counts_the_days_that_rules_leave_beside_what_is_booked():
+    booked = [BookedSession(day, DAWN, 3, "magnet", frozenset({"thermal"})) for day in (0, 1, 2)]
+    problem = programme(days=4, sessions=(2,), rules=[DayLimit("thermal", 1)], booked=booked)
+    found = explain(problem)
+    assert (found.reason, found.course) == (Reason.KEPT_APART, "heat")
+    steps = {step.filter: step.days for step in found.courses[0].waterfall}
+    assert (steps[Filter.PATIENT], steps[Filter.RULES]) == (4, 1)
+    without = explain(replace(problem, rules=(), courses=(replace(problem.courses[0], sessions=9),)))
+    assert Filter.RULES not in {step.filter for step in without.courses[0].waterfall}
 
 
 # -- the checker -----------------------------------------------------------------------------------------------------

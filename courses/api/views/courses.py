@@ -7,10 +7,11 @@ from rest_framework.response import Response
 
 from clinic.errors import Invalid
 from clinic.permissions import Permission
-from courses.api import filters
+from courses.api import examples, filters
 from courses.api.lookups import procedure_of
 from courses.api.serializers import courses as serializers
-from courses.api.serializers.plans import PlanSerializer, ReplanBody, wishes_as_json
+from courses.api.serializers.plan_bodies import ReplanBody, demands_as_json, naming_wishes, wishes_as_json
+from courses.api.serializers.plans import PlanSerializer
 from courses.api.viewsets import Shelf
 from courses.booking import access, lifecycle
 from courses.models import Course, Programme
@@ -54,19 +55,25 @@ class CourseViews(Shelf):
         course = lifecycle.activate_course(course=self._course(pk), by=self.by, now=self.now)
         return Response(serializers.CourseSerializer(course).data)
 
-    @extend_schema(request=ReplanBody, responses={201: PlanSerializer})
+    @extend_schema(
+        request=ReplanBody, responses={201: PlanSerializer}, examples=[*examples.REPLAN_REQUESTS, examples.REPLANNED]
+    )
     @action(detail=True, methods=["post"])
     def replan(self, request: Request, pk: str) -> Response:
-        """A plan that places the rest anew, apart from what is done, pinned or kept. Booking it moves the sessions."""
+        """A plan that places the rest anew, apart from what is done, pinned or kept: with as little movement as the
+        wishes and demands allow. `changes` lists what becomes of each session; booking the plan moves them."""
         body = self.read(ReplanBody, request)
-        plan = lifecycle.replan_course(
-            course=self._course(pk),
-            keep=body["keep"],
-            profile=body["profile"],
-            wishes=wishes_as_json(body.get("wishes")),
-            by=self.by,
-            now=self.now,
-        )
+        with naming_wishes():
+            plan = lifecycle.replan_course(
+                course=self._course(pk),
+                keep=body["keep"],
+                profile=body["profile"],
+                wishes=wishes_as_json(body.get("wishes")),
+                demands=demands_as_json(body.get("demands")),
+                least_movement=body["least_movement"],
+                by=self.by,
+                now=self.now,
+            )
         return Response(PlanSerializer(plan).data, status=201)
 
     @extend_schema(request=serializers.PauseBody, responses=serializers.CourseSerializer)
