@@ -310,6 +310,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 60.0,
         "options": {"expires": 60},
     },
+    "run-imports": {
+        "task": "courses.importing.tasks.run_imports",
+        "schedule": 30.0,
+        "options": {"expires": 30},
+    },
 }
 
 # --- History and logs -----------------------------------------------------------------------------------------------

@@ -34,17 +34,25 @@ class Loaded:
 
 
 def load_clinic(
-    files: ClinicFiles, *, by: User | None, now: dt.datetime, done: Callable[[str], None] = lambda _group: None
+    files: ClinicFiles,
+    *,
+    by: User | None,
+    now: dt.datetime,
+    clinic: Clinic | None = None,
+    done: Callable[[str], None] = lambda _group: None,
 ) -> Loaded:
     """Write accepted records that are not in the database yet; nothing that is there is changed.
+
+    They go to `clinic`, else to the one of the name in the files, which is made if need be.
 
     Sessions and meetings that are over at `now` only count on their course. Each group of GROUPS is one durable
     transaction, and `done` is called with its name after it. Raises DomainError where the database refuses a group:
     then nothing of that group is written, the groups before it stay.
     """
     with pghistory.context(source="import", user=by.pk if by else None):
-        with writing():
-            clinic = find_or_create_clinic(files.settings)
+        if clinic is None:
+            with writing():
+                clinic = find_or_create_clinic(files.settings)
         loaded = Loaded(clinic)
         for group in GROUPS:
             with writing():

@@ -69,6 +69,7 @@ def _sections(request: HttpRequest) -> list[MenuItem]:
         (_("Catalogue"), "manage-catalogue", ("catalogue",)),
         (_("Settings"), "manage-clinic", ("clinic",)),
         (_("Accounts"), "manage-accounts", ("accounts",)),
+        (_("Import"), "manage-imports", ("imports",)),
     ]
     noun = request.path.removeprefix("/manage/").partition("/")[0] or "staff"
     return [MenuItem(name=name, url=reverse(view), is_here=noun in nouns) for name, view, nouns in entries]

@@ -11,7 +11,8 @@ from django.test import Client
 
 from clinic.models import Absence, CalendarDay, Clinic, Equipment, Patient, Shift, User
 from clinic.permissions import Role
-from courses.models import ClassMeeting, Course, Plan, Referral, Session
+from courses.importing.runs import start_run, work_through
+from courses.models import ClassMeeting, Course, ImportRun, Plan, Referral, Session
 from notifications.outbox import announce_visits
 from notifications.snapshots import VisitSnapshot
 from tests import factories as f
@@ -34,6 +35,7 @@ class Scene:
     absence: Absence
     device: Equipment
     holiday: CalendarDay
+    run: ImportRun
     users: dict[str, User]
 
     def client(self, who: str) -> Client:
@@ -107,6 +109,8 @@ class Scene:
             "manage procedure": f"/manage/catalogue/{procedure.pk}/",
             "manage needs": f"/manage/catalogue/{procedure.pk}/needs/",
             "manage areas": f"/manage/catalogue/{procedure.pk}/areas/",
+            "own imports": "/manage/imports/",
+            "manage import": f"/manage/imports/{self.run.pk}/",
             "manage apart": f"/manage/catalogue/{procedure.pk}/apart/",
         }
 
@@ -165,7 +169,11 @@ def make_scene() -> Scene:
     f.ProcedureVariantFactory(procedure=procedure)
     f.OutageFactory(resource=device.resource, starts_at=f.at("00:00", day=20), ends_at=None)
     f.ClosureFactory(clinic=clinic, starts_at=f.at("00:00", day=21), ends_at=f.at("00:00", day=22))
-    return Scene(clinic, patient, session, meeting, unplaced, unsigned, plan, absence, device, holiday, users)
+    table = b"room_id,room_type,name,capacity\nR1,massage,Room 31,two\nR2,massage,Room 32,2\n"
+    start_run(clinic=clinic, files=[("rooms.csv", table)], by=None, now=NOW)
+    work_through(now=NOW)
+    run = ImportRun.objects.get()
+    return Scene(clinic, patient, session, meeting, unplaced, unsigned, plan, absence, device, holiday, run, users)
 
 
 def visit_snapshot(clinic: Clinic, starts_at: dt.datetime) -> VisitSnapshot:

@@ -7,6 +7,7 @@ from courses.pages.managing import (
     calendar,
     catalogue,
     hours,
+    imports,
     places,
     policies,
     roster,
@@ -61,4 +62,9 @@ urlpatterns = [
     path("manage/catalogue/<int:pk>/needs/", catalogue.procedure_needs, name="manage-procedure-needs"),
     path("manage/catalogue/<int:pk>/areas/", catalogue.procedure_variants, name="manage-procedure-variants"),
     path("manage/catalogue/<int:pk>/apart/", catalogue.procedure_apart, name="manage-procedure-apart"),
+    path("manage/imports/", imports.imports, name="manage-imports"),
+    path("manage/imports/<int:pk>/", imports.import_run, name="manage-import"),
+    path("manage/imports/<int:pk>/report.csv", imports.import_report, name="manage-import-report"),
+    path("manage/imports/<int:pk>/confirm/", imports.import_confirm, name="manage-import-confirm"),
+    path("manage/imports/<int:pk>/discard/", imports.import_discard, name="manage-import-discard"),
 ]
