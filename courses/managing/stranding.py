@@ -105,11 +105,13 @@ class _Taken:
 
 
 def _outside_hours(sessions: Sequence[Session], taken: _Taken) -> set[int]:
-    by_clinic: dict[Clinic, list[Session]] = defaultdict(list)
+    by_clinic: dict[int, list[Session]] = defaultdict(list)
     for session in sessions:
-        by_clinic[session.time.clinic].append(session)
+        by_clinic[session.time.clinic_id].append(session)
     found = set()
-    for clinic, group in by_clinic.items():
+    # Read anew: its opening days may be what was changed.
+    for clinic in Clinic.objects.filter(pk__in=by_clinic):
+        group = by_clinic[clinic.pk]
         dates = [clinic.local_date(session.time.starts_at) for session in group]
         days = read_days(clinic, min(dates), max(dates))
         hours = read_working_hours(days, {*taken.therapist.values()})

@@ -227,7 +227,9 @@ def procedure_deactivate(request: PageRequest, pk: int) -> HttpResponse:
 
 
 class NeedForm(forms.Form):
-    role = forms.ChoiceField(label=gettext_lazy("Needs"), choices=[(r.value, r.label) for r in needs.ROLES])
+    role = forms.ChoiceField(
+        label=gettext_lazy("Needs"), choices=[("", "—"), *((r.value, r.label) for r in needs.ROLES)]
+    )
     type_code = forms.CharField(label=gettext_lazy("Kind of room or device"), max_length=50, required=False)
     minutes_before = forms.IntegerField(label=gettext_lazy("Minutes before"), min_value=0, max_value=240, initial=0)
     minutes_after = forms.IntegerField(label=gettext_lazy("Minutes after"), min_value=0, max_value=240, initial=0)
@@ -302,13 +304,14 @@ def _lines(
 ) -> HttpResponse:
     """A list of lines as a whole: a line ticked for removal or left empty goes."""
     make = forms.formset_factory(kind, extra=_SPARE, can_delete=True, max_num=needs.MOST_LINES, absolute_max=60)
-    formset = make(request.POST or None, initial=initial)
+    # What was sent stands for itself: rows may have come and gone since the form was made.
+    formset = make(request.POST) if request.method == "POST" else make(initial=initial)
     back = reverse("manage-procedure", args=[one.pk])
     if request.method == "POST" and formset.is_valid():
         lines = [
             {name: value for name, value in form.cleaned_data.items() if name != "DELETE"}
             for form in formset.forms
-            if form.cleaned_data and not form.cleaned_data.get("DELETE") and (form.has_changed() or form.initial)
+            if form.cleaned_data and not form.cleaned_data.get("DELETE")
         ]
         try:
             save(lines, request.POST.get("seen") or None)
