@@ -92,7 +92,7 @@ def _mark(
 
 def _clinic_of(outage: Outage) -> int:
     for rows in (Room, Equipment):
-        found = rows.objects.filter(pk=outage.resource_id).values_list("clinic_id", flat=True).first()  # type: ignore[attr-defined]
+        found = rows.objects.filter(pk=outage.resource_id).values_list("clinic_id", flat=True).first()
         if found is not None:
             return int(found)
     raise NotFound()

@@ -56,22 +56,22 @@ def _one(rows: QuerySet[Model], user: User, pk: int, field: str = "clinic") -> M
 
 
 def room_for(user: User, pk: int) -> Room:
-    return _one(Room.objects.select_related("resource", "clinic"), user, pk)  # type: ignore[arg-type,return-value]
+    return _one(Room.objects.select_related("resource", "clinic"), user, pk)  # type: ignore[return-value]
 
 
 def device_for(user: User, pk: int) -> Equipment:
     rows = Equipment.objects.select_related("resource", "clinic", "room")
-    return _one(rows, user, pk)  # type: ignore[arg-type,return-value]
+    return _one(rows, user, pk)  # type: ignore[return-value]
 
 
 def shift_for(user: User, pk: int) -> Shift:
-    return _one(Shift.objects.select_related("therapist", "clinic"), user, pk)  # type: ignore[arg-type,return-value]
+    return _one(Shift.objects.select_related("therapist", "clinic"), user, pk)  # type: ignore[return-value]
 
 
 def procedure_for(user: User, pk: int) -> Procedure:
-    return _one(Procedure.objects.select_related("clinic"), user, pk)  # type: ignore[arg-type,return-value]
+    return _one(Procedure.objects.select_related("clinic"), user, pk)  # type: ignore[return-value]
 
 
 def qualification_for(user: User, pk: int) -> Qualification:
     rows = Qualification.objects.select_related("therapist", "procedure__clinic")
-    return _one(rows, user, pk, "procedure__clinic")  # type: ignore[arg-type,return-value]
+    return _one(rows, user, pk, "procedure__clinic")  # type: ignore[return-value]

@@ -126,13 +126,13 @@ def _outside_hours(sessions: Sequence[Session], taken: _Taken) -> set[int]:
 
 def _outside_skills(sessions: Sequence[Session], taken: _Taken) -> set[int]:
     skills: dict[tuple[int, int], list[tuple[dt.date, dt.date]]] = defaultdict(list)
-    for therapist, procedure, first, last in Qualification.objects.filter(
+    for holder, procedure, first, last in Qualification.objects.filter(
         therapist__in={*taken.therapist.values()}
     ).values_list("therapist_id", "procedure_id", "valid_from", "valid_until"):
-        skills[therapist, procedure].append((first or dt.date.min, last or dt.date.max))
+        skills[holder, procedure].append((first or dt.date.min, last or dt.date.max))
     found = set()
     for session in sessions:
-        therapist = taken.therapist.get(session.time.pk)
+        therapist: int | None = taken.therapist.get(session.time.pk)
         date = session.time.clinic.local_date(session.time.starts_at)
         valid = skills[therapist, session.course.procedure_id] if therapist is not None else [(date, date)]
         if not any(first <= date <= last for first, last in valid):
@@ -143,7 +143,7 @@ def _outside_skills(sessions: Sequence[Session], taken: _Taken) -> set[int]:
 def _without_resource(sessions: Sequence[Session], taken: _Taken) -> set[int]:
     gone: set[int] = set()
     for rows, held in ((Therapist, taken.therapist), (Room, taken.room), (Equipment, taken.equipment)):
-        inactive = rows.objects.filter(pk__in={*held.values()}, is_active=False)  # type: ignore[attr-defined]
+        inactive = rows.objects.filter(pk__in={*held.values()}, is_active=False)
         gone |= {*inactive.values_list("pk", flat=True)}
     stands = dict(Equipment.objects.filter(pk__in={*taken.equipment.values()}).values_list("pk", "room_id"))
     found = set()

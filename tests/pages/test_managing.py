@@ -561,7 +561,7 @@ def test_files_are_looked_at_before_anything_is_written(scene: Scene, client: Cl
 
     table = "room_id,room_type,name,capacity\nR1,massage,=Room 41,two\nR2,massage,Room 42,2\n"
     given = SimpleUploadedFile("rooms.csv", table.encode())
-    answer = client.post("/manage/imports/", {"files": [given], "mapping": ""})
+    answer = client.post("/manage/imports/", {"tables": [given], "mapping": ""})
     run = ImportRun.objects.latest("pk")
     address = f"/manage/imports/{run.pk}/"
     assert answer["Location"] == address
@@ -589,6 +589,6 @@ def test_no_files_and_wrong_files_are_named(client: Client) -> None:
 
     assert client.post("/manage/imports/", {"mapping": ""}).status_code == 422
     picture = SimpleUploadedFile("rooms.png", b"x")
-    answer = client.post("/manage/imports/", {"files": [picture], "mapping": ""})
+    answer = client.post("/manage/imports/", {"tables": [picture], "mapping": ""})
     assert answer.status_code == 422
     assert "is no table" in _text(answer)

@@ -57,7 +57,7 @@ class FilesField(forms.FileField):
 
 
 class FilesForm(forms.Form):
-    files = FilesField(
+    tables = FilesField(
         label=gettext_lazy("Tables"),
         widget=Files(attrs={"accept": ".csv,.tsv,.txt,.toml", "multiple": True}),
         help_text=gettext_lazy("All at once. A file mapping.toml among them says what your columns are called."),
@@ -76,7 +76,7 @@ def imports(request: PageRequest) -> HttpResponse:
     form = FilesForm(request.POST, request.FILES) if request.method == "POST" else FilesForm()
 
     def save(data: dict[str, Any], _given: object) -> ImportRun:
-        given: list[UploadedFile] = data["files"]
+        given: list[UploadedFile] = data["tables"]
         files = [(str(one.name), one.read()) for one in given]
         return runs.start_run(
             clinic=request.clinic, files=files, mapping=data["mapping"], by=request.user, now=request.now
@@ -93,8 +93,9 @@ def imports(request: PageRequest) -> HttpResponse:
         to=lambda run: reverse("manage-import", args=[run.pk]),
         button=_("Check the files"),
         template="managing/imports.html",
+        named={"files": "tables"},
         runs=ImportRun.objects.filter(clinic=request.clinic).select_related("created_by").defer("issues")[:20],
-        tables=[(f"{name}.csv", _TABLES[name], columns) for name, columns in TABLES.items()],
+        expected=[(f"{name}.csv", _TABLES[name], columns) for name, columns in TABLES.items()],
     )
 
 
