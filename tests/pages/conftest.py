@@ -11,7 +11,6 @@ from django.test import Client
 
 from clinic.models import Absence, CalendarDay, Clinic, Equipment, Patient, Shift, User
 from clinic.permissions import Role
-from courses.importing.runs import start_run, work_through
 from courses.models import ClassMeeting, Course, ImportRun, Plan, Referral, Session
 from notifications.outbox import announce_visits
 from notifications.snapshots import VisitSnapshot
@@ -169,10 +168,7 @@ def make_scene() -> Scene:
     f.ProcedureVariantFactory(procedure=procedure)
     f.OutageFactory(resource=device.resource, starts_at=f.at("00:00", day=20), ends_at=None)
     f.ClosureFactory(clinic=clinic, starts_at=f.at("00:00", day=21), ends_at=f.at("00:00", day=22))
-    table = b"room_id,room_type,name,capacity\nR1,massage,Room 31,two\nR2,massage,Room 32,2\n"
-    start_run(clinic=clinic, files=[("rooms.csv", table)], by=None, now=NOW)
-    work_through(now=NOW)
-    run = ImportRun.objects.get()
+    run = f.ImportRunFactory(clinic=clinic)
     return Scene(clinic, patient, session, meeting, unplaced, unsigned, plan, absence, device, holiday, run, users)
 
 

@@ -4,11 +4,10 @@ import re
 from typing import Any
 
 from django import forms
-from django.conf import settings
 from django.http import HttpResponse
 from django.urls import reverse
+from django.utils.translation import get_language_info, gettext_lazy
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from courses import dates
 from courses.managing import policies
@@ -21,6 +20,14 @@ from notifications.texts import languages
 
 def _weekdays() -> list[tuple[int, str]]:
     return [(number, dates.weekday_name(number)) for number in range(1, 8)]
+
+
+def _own_name(code: str) -> str:
+    """What a language calls itself; its code where nobody knows."""
+    try:
+        return str(get_language_info(code)["name_local"])
+    except KeyError:
+        return code
 
 
 class ClinicForm(forms.Form):
@@ -61,8 +68,7 @@ class ClinicForm(forms.Form):
     def __init__(self, data: Any, *, initial: dict[str, Any]) -> None:
         super().__init__(data, initial=initial)
         codes = dict.fromkeys([*sorted(languages()), initial["language"]])
-        names = dict(settings.LANGUAGES)
-        self.fields["language"].choices = [(code, names.get(code, code)) for code in codes]  # type: ignore[attr-defined]
+        self.fields["language"].choices = [(code, _own_name(code)) for code in codes]  # type: ignore[attr-defined]
 
     def clean_reminder_offsets(self) -> list[int]:
         parts = [part for part in re.split(r"[\s,;]+", self.cleaned_data["reminder_offsets"]) if part]
