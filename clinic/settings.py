@@ -267,6 +267,7 @@ SPECTACULAR_SETTINGS = {
     ],
     "ENUM_NAME_OVERRIDES": {
         "AbsenceKindEnum": "clinic.models.Absence.Kind",
+        "CalendarDayKindEnum": "clinic.models.CalendarDay.Kind",
         "AppointmentKindEnum": "clinic.models.Appointment.Kind",
         "GapUnitEnum": "courses.catalogue.models.GapUnit",
         "MessageKindEnum": "notifications.models.Message.Kind",

@@ -3,16 +3,34 @@
 from django.urls import include, path, re_path
 from rest_framework.routers import SimpleRouter
 
-from courses.api.views import calendar, clinics, courses, description, desk, patients, plans, prescribing, sessions
+from courses.api.views import (
+    calendar,
+    clinics,
+    courses,
+    description,
+    desk,
+    managing,
+    patients,
+    plans,
+    prescribing,
+    sessions,
+)
 
 router = SimpleRouter()
-router.register("clinics", clinics.ClinicViews, basename="clinic")
-router.register("therapists", clinics.TherapistViews, basename="therapist")
-router.register("rooms", clinics.RoomViews, basename="room")
-router.register("equipment", clinics.EquipmentViews, basename="equipment")
+router.register("clinics", managing.ClinicViews, basename="clinic")
+router.register("therapists", managing.TherapistViews, basename="therapist")
+router.register("rooms", managing.RoomViews, basename="room")
+router.register("equipment", managing.EquipmentViews, basename="equipment")
 router.register("absences", clinics.AbsenceViews, basename="absence")
+router.register("qualifications", managing.QualificationViews, basename="qualification")
+router.register("shifts", managing.ShiftViews, basename="shift")
+router.register("outages", managing.OutageViews, basename="outage")
+router.register("closures", managing.ClosureViews, basename="closure")
+router.register("calendar-days", managing.CalendarDayViews, basename="calendar-day")
+router.register("users", managing.UserViews, basename="user")
+router.register("imports", managing.ImportViews, basename="import")
 router.register("patients", patients.PatientViews, basename="patient")
-router.register("procedures", prescribing.ProcedureViews, basename="procedure")
+router.register("procedures", managing.ProcedureViews, basename="procedure")
 router.register("referrals", prescribing.ReferralViews, basename="referral")
 router.register("programmes", prescribing.ProgrammeViews, basename="programme")
 router.register("courses", courses.CourseViews, basename="course")

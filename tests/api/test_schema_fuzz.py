@@ -21,14 +21,18 @@ from hypothesis import strategies as st
 from pytest_django import Settings
 from schemathesis import GenerationMode
 
-from clinic.models import ApiToken, User
+from clinic.models import ApiToken, Shift, User
 from clinic.permissions import Role
 from courses.models import Course
 from tests.factories import (
     AbsenceFactory,
+    CalendarDayFactory,
+    ClosureFactory,
     EquipmentFactory,
     GroupClassFactory,
+    ImportRunFactory,
     MembershipFactory,
+    OutageFactory,
     PlanFactory,
     ProgrammeFactory,
     TaskFactory,
@@ -55,7 +59,10 @@ def one_connection(course: Course) -> Iterator[None]:
 def token(course: Course, settings: Settings) -> str:
     settings.API_REQUESTS_PER_MINUTE = 10**9
     user: User = user_with_role(Role.RECEPTION, course.clinic)
-    MembershipFactory(user=user, clinic=course.clinic, role=Role.DOCTOR)
+    for role in (Role.DOCTOR, Role.MANAGER):
+        MembershipFactory(user=user, clinic=course.clinic, role=role)
+    # Whatever the fuzz does to roles, someone else stays manager.
+    user_with_role(Role.MANAGER, course.clinic)
     return ApiToken.issue(user=user, name="fuzz")[1]
 
 
@@ -86,6 +93,13 @@ def rows(course: Course) -> dict[str, int]:
         "absence": AbsenceFactory(therapist_id=therapist, starts_at="2040-01-01T00:00Z", ends_at=None).pk,
         "class": GroupClassFactory(clinic=course.clinic).pk,
         "task": TaskFactory(clinic=course.clinic).pk,
+        "shift": Shift.objects.filter(therapist=therapist).values_list("pk", flat=True)[0],
+        "qualification": course.procedure.qualifications.get().pk,
+        "outage": OutageFactory(resource=EquipmentFactory(room__clinic=course.clinic).resource).pk,
+        "closure": ClosureFactory(clinic=course.clinic, starts_at="2040-01-01T00:00Z", ends_at="2040-01-02T00:00Z").pk,
+        "calendar-day": CalendarDayFactory(clinic=course.clinic, date="2040-01-03").pk,
+        "user": user_with_role(Role.RECEPTION, course.clinic).pk,
+        "import": ImportRunFactory(clinic=course.clinic).pk,
     }
 
 
