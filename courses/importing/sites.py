@@ -48,9 +48,8 @@ def at_local(clinic: Clinic, moment: dt.datetime) -> dt.datetime:
     return moment.replace(tzinfo=clinic.tz).astimezone(dt.UTC)
 
 
-def load_site(clinic: Clinic, files: ClinicFiles, keys: ImportedKeys, *, now: dt.datetime) -> None:
-    """Everything that bookings refer to, in one transaction of the caller's."""
-    _load_calendar(clinic, keys, now=now)
+def load_site(clinic: Clinic, files: ClinicFiles, keys: ImportedKeys) -> None:
+    """Everything that bookings refer to but the calendar, in one transaction of the caller's."""
     _load_staff(files, keys)
     _load_rooms(clinic, files, keys)
     _load_equipment(clinic, files, keys)
@@ -60,7 +59,7 @@ def load_site(clinic: Clinic, files: ClinicFiles, keys: ImportedKeys, *, now: dt
     _load_absences(clinic, files, keys)
 
 
-def _load_calendar(clinic: Clinic, keys: ImportedKeys, *, now: dt.datetime) -> None:
+def load_calendar(clinic: Clinic, keys: ImportedKeys, *, now: dt.datetime) -> None:
     """Propose public holidays of the country until the end of the year in which booking ends.
 
     A day is proposed once: what the clinic makes of it is not proposed away again.
