@@ -48,5 +48,5 @@ urlpatterns = [
     path("schema/", description.SchemaView.as_view(), name="schema"),
     path("docs/", description.DocsView.as_view(), name="docs"),
     path("v1/", include(router.urls)),
-    re_path(r"^.*$", description.NothingHere.as_view(), name="nothing"),
+    re_path(r"^", description.NothingHere.as_view(), name="nothing"),
 ]
