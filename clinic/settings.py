@@ -271,6 +271,7 @@ SPECTACULAR_SETTINGS = {
         "AppointmentKindEnum": "clinic.models.Appointment.Kind",
         "GapUnitEnum": "courses.catalogue.models.GapUnit",
         "MessageKindEnum": "notifications.models.Message.Kind",
+        "ProfileEnum": "courses.api.serializers.courses.PROFILES",
         "SexEnum": "clinic.models.resources.Sex",
         "StrengthEnum": "courses.booking.models.Strength",
         "TaskKindEnum": "clinic.models.Task.Kind",
@@ -315,6 +316,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "courses.importing.tasks.run_imports",
         "schedule": 30.0,
         "options": {"expires": 30},
+    },
+    "requeue-silent-repairs": {
+        "task": "courses.booking.tasks.requeue_silent_repairs",
+        "schedule": 60.0,
+        "options": {"expires": 60},
     },
 }
 

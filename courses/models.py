@@ -1,6 +1,7 @@
 """The models of all sub-packages, where Django looks for them."""
 
 from courses.booking.models import Course, Plan, Session, SessionAppointment, SessionReservation, Visit
+from courses.booking.repair_models import Repair
 from courses.catalogue.models import Procedure, ProcedureSeparation, ProcedureVariant, Qualification, Requirement
 from courses.groups.models import ClassMeeting, GroupClass
 from courses.importing.models import ImportedRecord, ImportFile, ImportRun
@@ -23,6 +24,7 @@ __all__ = [
     "Record",
     "RecordAmendment",
     "Referral",
+    "Repair",
     "Requirement",
     "Session",
     "SessionAppointment",

@@ -9,6 +9,7 @@ from courses.api.views import (
     courses,
     description,
     desk,
+    disruptions,
     managing,
     patients,
     plans,
@@ -24,11 +25,12 @@ router.register("equipment", managing.EquipmentViews, basename="equipment")
 router.register("absences", clinics.AbsenceViews, basename="absence")
 router.register("qualifications", managing.QualificationViews, basename="qualification")
 router.register("shifts", managing.ShiftViews, basename="shift")
-router.register("outages", managing.OutageViews, basename="outage")
+router.register("outages", disruptions.OutageViews, basename="outage")
 router.register("closures", managing.ClosureViews, basename="closure")
 router.register("calendar-days", managing.CalendarDayViews, basename="calendar-day")
 router.register("users", managing.UserViews, basename="user")
 router.register("imports", managing.ImportViews, basename="import")
+router.register("repairs", disruptions.RepairViews, basename="repair")
 router.register("patients", patients.PatientViews, basename="patient")
 router.register("procedures", managing.ProcedureViews, basename="procedure")
 router.register("referrals", prescribing.ReferralViews, basename="referral")
@@ -48,5 +50,6 @@ urlpatterns = [
     path("schema/", description.SchemaView.as_view(), name="schema"),
     path("docs/", description.DocsView.as_view(), name="docs"),
     path("v1/", include(router.urls)),
-    re_path(r"^", description.NothingHere.as_view(), name="nothing"),
+    # Whatever else, also with a line break in it.
+    re_path("", description.NothingHere.as_view(), name="nothing"),
 ]

@@ -34,7 +34,7 @@ def measure(options: Mapping[str, Any]) -> dict[str, Any]:
     requests = options["requests"] or 100
     usual = _measure_three(reference_clinic(), range(requests), label="Three courses, 80 %")
     crowded = _measure_three(reference_clinic(load=0.9), range(max(requests * 2 // 5, 1)), label="Three courses, 90 %")
-    many = {}
+    many: dict[str, Any] = {}
     for name, courses in (("four", 4), ("five", 5), ("six", 6)):
         many |= _measure_many(name, courses, requests=max(requests // 5, 1))
     return {

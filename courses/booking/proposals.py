@@ -14,6 +14,7 @@ from courses import planning
 from courses.booking.answers import explanation_json
 from courses.booking.changing import Demand, Former, changes_json, parse_demands, places_in, places_of, with_former
 from courses.booking.checking import invalid_problem, require_sensible
+from courses.booking.elsewhere import with_other_rooms
 from courses.booking.models import Course, Plan, Session
 from courses.booking.placing import require_open
 from courses.booking.problems import Bridge, build_problem
@@ -90,7 +91,8 @@ class Question:
     def unanswered(self, plan: Plan, answer: NoPlan) -> Plan:
         plan.status = Plan.Status.IMPOSSIBLE
         plan.proven = answer.proven
-        plan.explanation = explanation_json(self.bridge, explain(self.bridge.problem))
+        bridge = with_other_rooms(self.bridge, now=self.now)
+        plan.explanation = explanation_json(bridge, explain(bridge.problem))
         return plan
 
     def save(self, plan: Plan) -> Plan:

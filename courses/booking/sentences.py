@@ -17,6 +17,7 @@ _REASONS = {
     "no_qualified_therapist": lambda: _("Nobody on the staff is qualified for this procedure."),
     "no_therapist_of_requested_gender": lambda: _("No specialist of the requested gender gives this procedure."),
     "no_therapist_of_requested_language": lambda: _("No specialist who speaks the requested language gives this."),
+    "no_other_therapist": lambda: _("Nobody else gives this procedure."),
     "no_room": lambda: _("There is no room or device for this procedure."),
     "no_shift_at_requested_time": lambda: _("Nobody who may give this works at the requested days and hours."),
     "class_full": lambda: _("Every class at the requested time is full."),
@@ -49,7 +50,11 @@ def reason_sentence(plan: Plan) -> str:
     """Why there is no plan; empty where there is one."""
     if plan.explanation is None:
         return ""
-    return _REASONS.get(plan.explanation["reason"], _REASONS["not_found"])()
+    return reason_text(plan.explanation["reason"])
+
+
+def reason_text(reason: str) -> str:
+    return _REASONS.get(reason, _REASONS["not_found"])()
 
 
 def waterfall_sentence(plan: Plan) -> str:
@@ -61,7 +66,11 @@ def waterfall_sentence(plan: Plan) -> str:
     failing = failing or (courses[0] if courses else None)
     if failing is None:
         return ""
-    return " → ".join(_FILTERS[step["filter"]](step["days"]) for step in failing["waterfall"])
+    return waterfall_text(failing["waterfall"])
+
+
+def waterfall_text(steps: Sequence[Mapping[str, Any]]) -> str:
+    return " → ".join(_FILTERS[step["filter"]](step["days"]) for step in steps)
 
 
 def concession_sentence(plan: Plan, concession: Mapping[str, Any]) -> str:

@@ -54,7 +54,8 @@ def plan_courses(request: PageRequest, pk: int) -> HttpResponse:
     if not courses:
         raise Conflict(_("All sessions have a time already."))
     therapists = list(therapists_for(course.clinic, courses))
-    form = WishesForm(request.POST or None, courses=courses, therapists=therapists)
+    today = course.clinic.local_date(request.now)
+    form = WishesForm(request.POST or None, courses=courses, therapists=therapists, today=today)
     error = None
     if request.method == "POST" and form.is_valid():
         try:

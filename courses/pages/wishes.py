@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy
 
 from clinic.models import Therapist
 from clinic.models.resources import Sex
+from courses.booking.frequencies import CHOICES, FREQUENCIES, lacks_frequency
 from courses.booking.models import Course, Strength
 from courses.dates import weekday_name
 from courses.pages.forms import DateField, TimeField
@@ -36,8 +37,12 @@ _FIELDS = (
 
 
 class WishesForm(forms.Form):
-    """Prefilled from a single course; of several courses the fields are empty, which means: as prescribed."""
+    """Prefilled from a single course; of several courses the fields are empty, which means: as prescribed.
 
+    Days before `today` are refused where they are entered, not where they are as old as the course.
+    """
+
+    frequency = forms.ChoiceField(label=gettext_lazy("How often"), required=False)
     start_from = DateField(label=gettext_lazy("Not before"), required=False)
     finish_by = DateField(label=gettext_lazy("Finish by"), required=False)
     weekdays = forms.TypedMultipleChoiceField(
@@ -57,12 +62,31 @@ class WishesForm(forms.Form):
     profile = forms.ChoiceField(label=gettext_lazy("What matters most"), choices=PROFILES)
 
     def __init__(
-        self, data: Any = None, *, courses: Sequence[Course] = (), therapists: Sequence[Therapist] = ()
+        self,
+        data: Any = None,
+        *,
+        courses: Sequence[Course] = (),
+        therapists: Sequence[Therapist] = (),
+        today: dt.date = dt.date.min,
     ) -> None:
         super().__init__(data, initial=_initial(courses))
+        self.today = today
+        # Those that say nothing of it, else all: what is asked for one course should not change another.
+        self.asked = [course.pk for course in courses if lacks_frequency(course)] or [course.pk for course in courses]
+        self._offer_frequencies(courses)
         self.fields["weekdays"].choices = [(n, weekday_name(n)) for n in range(1, 8)]  # type: ignore[attr-defined]
         people = [("", _("any")), *((t.pk, str(t)) for t in therapists)]
         self.fields["preferred_therapist"].choices = people  # type: ignore[attr-defined]
+
+    def _offer_frequencies(self, courses: Sequence[Course]) -> None:
+        if not courses:
+            # Each line of a new order says its own.
+            del self.fields["frequency"]
+            return
+        field = self.fields["frequency"]
+        field.required = any(lacks_frequency(course) for course in courses)
+        nothing = "—" if field.required else gettext_lazy("as prescribed")
+        field.choices = [("", nothing), *CHOICES]  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
@@ -70,6 +94,9 @@ class WishesForm(forms.Form):
             self.add_error("window_until", _("The end must be after the start."))
         if data.get("start_from") and data.get("finish_by") and data["start_from"] > data["finish_by"]:
             self.add_error("finish_by", _("The last day must not be before the first."))
+        for name in ("start_from", "finish_by"):
+            if name in self.changed_data and data.get(name) and data[name] < self.today:
+                self.add_error(name, _("Date has passed. Enter today or later."))
         return data
 
     def wishes(self) -> dict[str, Any]:
@@ -84,6 +111,8 @@ class WishesForm(forms.Form):
         for names, strength in (*pairs, (("preferred_therapist",), "therapist_strength")):
             if strength in wishes and not any(data[name] for name in names):
                 wishes[strength] = Strength.NONE.value
+        if frequency := FREQUENCIES.get(data.get("frequency", "")):
+            wishes["courses"] = {str(pk): frequency.terms for pk in self.asked}
         return wishes
 
 

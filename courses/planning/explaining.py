@@ -114,6 +114,9 @@ def _missing(course: CourseRequest) -> Reason | None:
         options = [o for o in options if o.therapist == course.preferred_therapist]
     if not options:
         return Reason.NO_QUALIFIED_THERAPIST
+    options = [o for o in options if o.therapist not in course.excluded_therapists]
+    if not options:
+        return Reason.NO_OTHER_THERAPIST
     if course.gender and all(o.gender != course.gender for o in options):
         return Reason.NO_THERAPIST_OF_REQUESTED_GENDER
     if not any(weights.accepts(course, o) for o in options):

@@ -401,6 +401,7 @@ class Reason(StrEnum):
     NO_QUALIFIED_THERAPIST = "no_qualified_therapist"
     NO_THERAPIST_OF_REQUESTED_GENDER = "no_therapist_of_requested_gender"
     NO_THERAPIST_OF_REQUESTED_LANGUAGE = "no_therapist_of_requested_language"
+    NO_OTHER_THERAPIST = "no_other_therapist"  # all who may give it are excluded
     NO_ROOM = "no_room"
     NO_SHIFT_AT_REQUESTED_TIME = "no_shift_at_requested_time"
     CLASS_FULL = "class_full"

@@ -66,16 +66,10 @@ def test_an_impossible_plan_says_what_fits_and_what_would_open_one(reception: AP
     plan = post(reception, PLANS, {"courses": [course.pk], "wishes": wishes})
     assert plan["status"] == "impossible"
     assert plan["explanation"]["partial"]["placed"] == 1
-    assert set(plan["explanation"]["partial"]["items"][0]) == {
-        "session",
-        "course",
-        "start",
-        "end",
-        "therapist",
-        "room",
-        "device",
-        "meeting",
-    }
+    [told] = plan["explanation"]["courses"]
+    assert told["sentence"] == "The sessions do not fit between the first and the last allowed day."
+    assert told["waterfall_sentence"].startswith("Open 1 day → a shift on 1 day → ")
+    assert "takes" not in plan["explanation"]["partial"]["items"][0]
     assert plan["sentence"].endswith("Placed 1 of 3. Try a change below.")
     later, *_ = plan["concessions"]
     assert (later["placed"], later["asked"]) == (3, 3)
@@ -116,6 +110,7 @@ def test_a_demand_that_nothing_keeps_is_explained(reception: APIClient, course: 
     alone = booked[0]["therapist"]
     plan = post(reception, f"/api/v1/courses/{course.pk}/replan/", {"demands": [{"excluded_therapists": [alone]}]})
     assert plan["status"] == "impossible"
+    assert plan["explanation"]["reason"] == "no_other_therapist"
     [concession] = plan["concessions"]
     assert concession["drops_demands"] is True
     assert [change["relaxation"] for change in concession["changes"]] == ["therapist"]
@@ -139,6 +134,7 @@ def test_a_proposal_is_nudged(reception: APIClient, course: Course) -> None:
     assert night["code"] == "time_not_free"
     post(reception, f"{PLANS}{there['id']}/book/", {}, 200)
     assert Session.objects.filter(course=course, status="booked").count() == 3
+    assert reception.get(f"{PLANS}{there['id']}/slots/", {"session": session}).status_code == 409
     assert post(reception, f"{PLANS}{there['id']}/nudge/", {"session": session, "to": "later"}, 409)["code"] == (
         "plan_not_proposed"
     )
@@ -200,6 +196,12 @@ def test_one_courses_own_wrong_wish_names_the_course(reception: APIClient, cours
     assert set(answer["fields"]) == {f"wishes.courses.{course.pk}.gap_min"}
 
 
+def test_pins_that_are_not_of_the_course_are_named(reception: APIClient, course: Course, booked: Rows) -> None:
+    for address, body in ((PLANS, {"courses": [course.pk]}), (f"/api/v1/courses/{course.pk}/replan/", {})):
+        answer = post(reception, address, {**body, "keep": [booked[0]["id"], 10**9]}, 422)
+        assert set(answer["fields"]) == {"keep"}
+
+
 def test_a_course_that_is_planned_already_is_named(reception: APIClient, course: Course, booked: Rows) -> None:
     answer = post(reception, PLANS, {"courses": [course.pk]}, 422)
     assert (answer["code"], set(answer["fields"])) == ("nothing_to_plan", {"courses"})
@@ -215,6 +217,8 @@ def test_the_description_shows_examples_of_plans() -> None:
         return {*asked, *told}
 
     assert {"SeveralCourses", "Pins", "Demands", "APlan", "NoPlan"} <= examples("/api/v1/plans/")
+    problem = schema["paths"]["/api/v1/plans/{id}/slots/"]["get"]["responses"]["409"]["content"]
+    assert problem["application/problem+json"]["schema"] == {"$ref": "#/components/schemas/Problem"}
     assert {"ThreeProfiles", "TwoPlans"} <= examples("/api/v1/plans/alternatives/")
     assert {"Later", "ThatTime", "Nudged"} <= examples("/api/v1/plans/{id}/nudge/")
     assert {"NotThisDay", "OtherTherapistForThese", "Replanned"} <= examples("/api/v1/courses/{id}/replan/")

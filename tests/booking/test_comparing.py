@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 
 from clinic.errors import Invalid
+from clinic.models import ResourceKind
 from courses.booking import sentences
 from courses.booking.bookings import book_plan
 from courses.booking.comparing import differences, propose_alternatives
 from courses.booking.models import Course, Plan
 from courses.booking.proposals import propose_again, propose_plan
 from tests import factories
-from tests.booking.conftest import Desk
+from tests.booking.conftest import Desk, equip
 
 
 def alternatives(desk: Desk, *courses: Course, **asked: Any) -> list[Plan]:
@@ -60,6 +61,23 @@ def test_where_there_is_no_plan_one_answer_says_why(desk: Desk) -> None:
     assert len(no_plan.explanation["partial"]["items"]) == 3
     later = next(c for c in no_plan.explanation["concessions"] if c["changes"][0]["relaxation"] == "finish")
     assert (later["placed"], later["asked"], later["last_day"]) == (4, 4, "2031-03-06")
+
+
+def test_a_device_in_another_room_is_for_the_doctor_to_allow(desk: Desk) -> None:
+    laser = factories.ProcedureFactory(clinic=desk.clinic, code="LASER")
+    equip(desk.clinic, laser, desk.anna, room_type="physio")
+    factories.RequirementFactory(procedure=laser, role=ResourceKind.EQUIPMENT, type_code="laser")
+    factories.RoomFactory(clinic=desk.clinic, room_type="physio")
+    device = factories.EquipmentFactory(room=desk.rooms[0], equipment_type="laser")
+    course = factories.CourseFactory(clinic=desk.clinic, procedure=laser, patient=desk.patient, sessions=True)
+    plan = propose_plan(courses=[course], by=desk.reception, now=desk.now)
+    assert plan.explanation is not None
+    assert plan.explanation["reason"] == "no_room"
+    [concession] = plan.explanation["concessions"]
+    assert [change["relaxation"] for change in concession["changes"]] == ["room"]
+    assert concession["wishes"] is None
+    assert concession["placed"] == 3
+    assert device.room_id == desk.rooms[0].pk
 
 
 @pytest.mark.parametrize("profiles", [[], ["cheapest"], ["balanced", "balanced"]])

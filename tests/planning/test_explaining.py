@@ -47,6 +47,8 @@ def test_a_problem_with_a_plan_needs_no_explanation():
         ({"preferred_therapist": 99, "therapist_strength": Strength.MUST}, Reason.NO_QUALIFIED_THERAPIST),
         ({"gender": "M"}, Reason.NO_THERAPIST_OF_REQUESTED_GENDER),
         (UKRAINIAN, Reason.NO_THERAPIST_OF_REQUESTED_LANGUAGE),
+        ({"excluded_therapists": frozenset({10})}, Reason.NO_OTHER_THERAPIST),
+        ({"hours": (200, 220)}, Reason.NO_SHIFT_AT_REQUESTED_TIME),
         ({"needs_room": True}, Reason.NO_ROOM),
         ({"needs_room": True, "rooms": (RoomOption(20),)}, Reason.FULLY_BOOKED),
         ({"window": (200, 220), "window_strength": Strength.MUST}, Reason.NO_SHIFT_AT_REQUESTED_TIME),

@@ -15,11 +15,14 @@ from courses.planning.costing import plan_cost
 from courses.planning.instance_reading import read_instance
 from courses.planning.instances import FIRST_LINE, Instance, InstanceError, Known, write_instance
 from courses.planning.reference import reference_clinic
+from courses.planning.rules import Apart, DayLimit, NotTogether, OpensAfter, Review, SameDay
 from courses.planning.types import (
     PROFILES,
+    BookedSession,
     ClassMeeting,
     ClassSeries,
     CourseRequest,
+    FormerSession,
     Horizon,
     Margins,
     Patient,
@@ -28,6 +31,7 @@ from courses.planning.types import (
     Profile,
     ResourceDays,
     RoomOption,
+    Stay,
     Strength,
     TherapistOption,
 )
@@ -80,6 +84,9 @@ def test_every_field_is_written():
             ClassSeries(1, None, ()),
             ClassSeries(2, TherapistOption(1), (ClassMeeting(9, 1, 96, 9, 0, False),), 3),
         ),
+        "former": (FormerSession(2, 96, 1, 3, None, Stay.MAY), FormerSession(4, 100)),
+        "hours": (96, 200),
+        "other_rooms": (RoomOption(5, (8,)),),
         "key": "a key",
         "gap_unit": None,
     }
@@ -96,6 +103,21 @@ def test_every_field_is_written():
     assert len(changed) >= len(fields(CourseRequest)) - 1
     assert_same(Instance("all", replace(base, courses=(replace(plain, **changed),))))
     assert_same(Instance("no classes", replace(base, courses=(replace(plain, series=()),))))
+
+
+def test_rules_and_what_is_booked_are_read_back():
+    rules = (
+        SameDay("heat", "massage", 2, 24),
+        SameDay("a b", "device", ordered=False),
+        Apart("heat", "laser", 1),
+        DayLimit("device", 2),
+        NotTogether("x", "y"),
+        OpensAfter("a key", 1, 4),
+        Review(2, 1, (5, 10), 3),
+    )
+    booked = (BookedSession(1, 96, 3, "heat", frozenset({"thermal"}), 7), BookedSession(2, 99, 6, "laser"))
+    base = random_problem(1)
+    assert_same(Instance("rules", replace(base, rules=rules, patient=replace(base.patient, sessions=booked))))
 
 
 def test_odd_values_are_read_back():

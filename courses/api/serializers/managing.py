@@ -3,11 +3,11 @@
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from clinic.models import CalendarDay, Closure, Outage, Shift, User
+from clinic.models import CalendarDay, Shift, User
 from clinic.models.resources import Sex
 from clinic.permissions import Role
-from courses.api.fields import Body, DayField, KeyField, MinuteField, MomentField, WeekdayField
-from courses.catalogue.models import GapUnit, Qualification
+from courses.api.fields import Body, DayField, KeyField, MinuteField, WeekdayField
+from courses.catalogue.models import GapUnit
 from courses.catalogue.needs import ROLES
 from courses.importing.models import ImportRun
 from courses.managing.patterns import Rhythm
@@ -39,12 +39,6 @@ class TherapistChangeBody(Body):
 class TherapistBody(TherapistChangeBody):
     clinic = KeyField()
     full_name = serializers.CharField(max_length=200)
-
-
-class QualificationSerializer(serializers.ModelSerializer[Qualification]):
-    class Meta:
-        model = Qualification
-        fields = ["id", "therapist", "procedure", "valid_from", "valid_until"]
 
 
 class QualificationBody(Body):
@@ -168,38 +162,6 @@ class DeviceBody(Body):
     name = serializers.CharField(max_length=100)
     equipment_type = serializers.CharField(max_length=50)
     inventory_number = serializers.CharField(max_length=50, required=False, allow_blank=True, default="")
-
-
-class OutageSerializer(serializers.ModelSerializer[Outage]):
-    starts_at = MomentField()
-    ends_at = MomentField(allow_null=True)
-
-    class Meta:
-        model = Outage
-        fields = ["id", "resource", "starts_at", "ends_at", "reason"]
-
-
-class OutageBody(Body):
-    resource = KeyField(help_text="A room's or a device's id.")
-    starts_at = MomentField()
-    ends_at = MomentField(required=False, allow_null=True, default=None, help_text="Empty: until further notice.")
-    reason = serializers.CharField(max_length=300, required=False, allow_blank=True, default="")
-
-
-class ClosureSerializer(serializers.ModelSerializer[Closure]):
-    starts_at = MomentField()
-    ends_at = MomentField()
-
-    class Meta:
-        model = Closure
-        fields = ["id", "clinic", "starts_at", "ends_at", "reason"]
-
-
-class ClosureBody(Body):
-    clinic = KeyField()
-    starts_at = MomentField()
-    ends_at = MomentField()
-    reason = serializers.CharField(max_length=300, required=False, allow_blank=True, default="")
 
 
 class CalendarDaySerializer(serializers.ModelSerializer[CalendarDay]):

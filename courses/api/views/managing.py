@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db.models import Prefetch, Q, QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
@@ -11,24 +11,25 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from clinic.errors import Invalid
-from clinic.models import CalendarDay, Closure, Equipment, Membership, Outage, Room, Shift, Therapist, User
+from clinic.models import CalendarDay, Membership, Room, Shift, Therapist, User
 from clinic.permissions import Permission
 from courses.api.lookups import procedure_of
 from courses.api.serializers import clinics as shown
 from courses.api.serializers import managing as serializers
 from courses.api.serializers.courses import EmptyBody
 from courses.api.serializers.prescribing import ProcedureSerializer
-from courses.api.views import clinics, prescribing
+from courses.api.serializers.repairs import QualificationSerializer
+from courses.api.views import clinics, disruptions, prescribing
 from courses.api.viewsets import Shelf
+from courses.booking import disruption
 from courses.booking.access import clinic_for
 from courses.catalogue import editing, needs
-from courses.catalogue.models import Procedure, Qualification
+from courses.catalogue.models import Procedure
 from courses.importing import runs
 from courses.importing.models import ImportRun
 from courses.managing import (
     accounts,
     calendar_days,
-    closings,
     places,
     policies,
     qualifications,
@@ -144,13 +145,12 @@ class TherapistViews(clinics.TherapistViews):
         return self._answer(therapists.activate_therapist(therapist=self.get_object(), by=self.by, now=self.now))
 
 
-class QualificationViews(Shelf):
-    queryset = Qualification.objects.select_related("procedure")
-    serializer_class = serializers.QualificationSerializer
-    clinic_field = "procedure__clinic"
-    required_permission = _LOOK | dict.fromkeys(("create", "change", "withdraw"), _MANAGE)
+class QualificationViews(disruptions.QualificationViews):
+    required_permission = disruptions.QualificationViews.required_permission | dict.fromkeys(
+        ("create", "change", "withdraw"), _MANAGE
+    )
 
-    @extend_schema(request=serializers.QualificationBody, responses={201: serializers.QualificationSerializer})
+    @extend_schema(request=serializers.QualificationBody, responses={201: QualificationSerializer})
     def create(self, request: Request) -> Response:
         """A therapist may give a procedure, between two dates if need be."""
         body = self.read(serializers.QualificationBody, request)
@@ -163,7 +163,7 @@ class QualificationViews(Shelf):
         )
         return Response(self.get_serializer(row).data, status=201)
 
-    @extend_schema(request=serializers.QualificationDatesBody, responses=serializers.QualificationSerializer)
+    @extend_schema(request=serializers.QualificationDatesBody, responses=QualificationSerializer)
     @action(detail=True, methods=["post"])
     def change(self, request: Request, pk: str) -> Response:
         """Set its dates. 409 `sessions_outside` lists what is booked beyond them."""
@@ -266,54 +266,15 @@ class EquipmentViews(clinics.EquipmentViews):
         return room
 
 
-class OutageViews(Shelf):
-    queryset = Outage.objects.all()
-    serializer_class = serializers.OutageSerializer
-    required_permission = _LOOK | {"create": _MANAGE, "end": _MANAGE}
-
-    def visible(self, rows: QuerySet[Any], clinic_ids: list[int]) -> QuerySet[Any]:
-        return rows.filter(Q(resource__room__clinic__in=clinic_ids) | Q(resource__equipment__clinic__in=clinic_ids))
-
-    @extend_schema(request=serializers.OutageBody, responses={201: serializers.OutageSerializer})
-    def create(self, request: Request) -> Response:
-        """A room or device cannot be used; the sessions in it are marked to be re-placed."""
-        body = self.read(serializers.OutageBody, request)
-        key = body.pop("resource")
-        place: Room | Equipment | None = Room.objects.filter(pk=key, clinic__in=self.clinic_ids).first()
-        place = place or Equipment.objects.filter(pk=key, clinic__in=self.clinic_ids).first()
-        if place is None:
-            raise _there_is_none("resource")
-        row = closings.record_outage(place=place, **body, by=self.by, now=self.now)
-        return Response(self.get_serializer(row).data, status=201)
-
-    @extend_schema(request=EmptyBody, responses={204: None})
-    @action(detail=True, methods=["post"])
-    def end(self, request: Request, pk: str) -> Response:
-        """In use again from now on; one that has not begun is taken back."""
-        self.read(EmptyBody, request)
-        closings.end_outage(outage=self.get_object(), by=self.by, now=self.now)
-        return Response(status=204)
-
-
-class ClosureViews(Shelf):
-    queryset = Closure.objects.all()
-    serializer_class = serializers.ClosureSerializer
-    required_permission = _LOOK | {"create": _MANAGE, "take_back": _MANAGE}
-
-    @extend_schema(request=serializers.ClosureBody, responses={201: serializers.ClosureSerializer})
-    def create(self, request: Request) -> Response:
-        """The clinic is shut; the sessions in that time are marked to be re-placed."""
-        body = self.read(serializers.ClosureBody, request)
-        clinic = clinic_for(self.by, _MANAGE, body.pop("clinic"))
-        row = closings.record_closure(clinic=clinic, **body, by=self.by, now=self.now)
-        return Response(self.get_serializer(row).data, status=201)
+class ClosureViews(disruptions.ClosureViews):
+    required_permission = disruptions.ClosureViews.required_permission | {"take_back": Permission.RECORD_ABSENCE}
 
     @extend_schema(request=EmptyBody, responses={204: None})
     @action(detail=True, methods=["post"])
     def take_back(self, request: Request, pk: str) -> Response:
-        """Open after all."""
+        """Open after all; sessions that nothing else stands in the way of stay where they are."""
         self.read(EmptyBody, request)
-        closings.take_back_closure(closure=self.get_object(), by=self.by, now=self.now)
+        disruption.take_back(cause=self.get_object(), by=self.by, now=self.now)
         return Response(status=204)
 
 

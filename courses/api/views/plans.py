@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import mixins
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -12,6 +12,8 @@ from clinic.errors import Invalid
 from clinic.permissions import Permission
 from courses.api import examples
 from courses.api.fields import KEY
+from courses.api.problems import CONTENT_TYPE
+from courses.api.schema import PROBLEM
 from courses.api.serializers.courses import EmptyBody
 from courses.api.serializers.plan_bodies import (
     AlternativesBody,
@@ -113,7 +115,10 @@ class PlanViews(mixins.RetrieveModelMixin, Verbs):
 
     @extend_schema(
         parameters=[OpenApiParameter("session", KEY, required=True, description="A session of the plan.")],
-        responses=FreeSlotSerializer(many=True),
+        responses={
+            200: FreeSlotSerializer(many=True),
+            (409, CONTENT_TYPE): OpenApiResponse(PROBLEM, description="The plan is not a proposal any more."),
+        },
         filters=False,
     )
     @action(detail=True, methods=["get"], pagination_class=None)

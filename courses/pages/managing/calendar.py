@@ -12,7 +12,8 @@ from django.utils.translation import gettext_lazy, ngettext
 from clinic.errors import NotFound
 from clinic.models import CalendarDay, Closure
 from courses import dates
-from courses.managing import calendar_days, closings
+from courses.booking import disruption
+from courses.managing import calendar_days
 from courses.managing.rights import MANAGE
 from courses.pages.forms import DateField, TimeField
 from courses.pages.managing.edits import act, edit_page
@@ -146,7 +147,7 @@ def closure_new(request: PageRequest) -> HttpResponse:
 
     def save(data: dict[str, Any], _given: object) -> object:
         starts_at, ends_at = form.period(request.clinic.tz)
-        return closings.record_closure(
+        return disruption.record_closure(
             clinic=request.clinic,
             starts_at=starts_at,
             ends_at=ends_at,
@@ -176,7 +177,7 @@ def closure_clear(request: PageRequest, pk: int) -> HttpResponse:
         raise NotFound
     return act(
         request,
-        lambda _given: closings.take_back_closure(closure=row, by=request.user, now=request.now),
+        lambda _given: disruption.take_back(cause=row, by=request.user, now=request.now),
         title=_("Open after all"),
         done=_("Open after all."),
         back=_address(request.clinic.local_date(request.now).year),

@@ -13,7 +13,8 @@ from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from clinic.errors import NotFound
 from clinic.models import Clinic, Equipment, Outage, Room
-from courses.managing import closings, places
+from courses.booking import disruption
+from courses.managing import places
 from courses.managing.places import MOST_PLACES
 from courses.managing.rights import MANAGE, device_for, room_for
 from courses.pages.forms import DateField, TimeField
@@ -136,8 +137,7 @@ def rooms(request: PageRequest) -> HttpResponse:
     rows = Room.objects.filter(clinic=request.clinic).select_related("resource")
     if not with_gone:
         rows, devices = rows.filter(is_active=True), devices.filter(is_active=True)
-    own = Q(resource__room__clinic=request.clinic) | Q(resource__equipment__clinic=request.clinic)
-    outages = Outage.objects.filter(own).exclude(ends_at__lte=request.now)
+    outages = Outage.objects.filter(_standing_in([request.clinic.pk])).exclude(ends_at__lte=request.now)
     context = {
         "rooms": list(rows.prefetch_related(Prefetch("equipment", devices))),
         "outages": outages.select_related("resource__room", "resource__equipment").order_by("starts_at"),
@@ -226,8 +226,13 @@ def outage_new(request: PageRequest, pk: int) -> HttpResponse:
 
     def save(data: dict[str, Any], _given: object) -> object:
         starts_at, ends_at = form.period(place.clinic.tz)
-        return closings.record_outage(
-            place=place, starts_at=starts_at, ends_at=ends_at, reason=data["reason"], by=request.user, now=request.now
+        return disruption.record_outage(
+            resource=place.resource,
+            starts_at=starts_at,
+            ends_at=ends_at,
+            reason=data["reason"],
+            by=request.user,
+            now=request.now,
         )
 
     return edit_page(
@@ -246,13 +251,18 @@ def outage_new(request: PageRequest, pk: int) -> HttpResponse:
 
 @page(MANAGE, methods=("POST",))
 def outage_end(request: PageRequest, pk: int) -> HttpResponse:
-    row = Outage.objects.filter(pk=pk).first()
+    row = Outage.objects.filter(_standing_in(request.user.clinic_ids(MANAGE)), pk=pk).first()
     if row is None:
         raise NotFound
-    return act(
-        request,
-        lambda _given: closings.end_outage(outage=row, by=request.user, now=request.now),
-        title=_("In use again"),
-        done=_("In use again."),
-        back=reverse("manage-rooms"),
-    )
+
+    def end(_given: object) -> None:
+        if row.starts_at >= request.now:
+            disruption.take_back(cause=row, by=request.user, now=request.now)
+        else:
+            disruption.end_outage(outage=row, ends_at=request.now, by=request.user, now=request.now)
+
+    return act(request, end, title=_("In use again"), done=_("In use again."), back=reverse("manage-rooms"))
+
+
+def _standing_in(clinic_ids: list[int]) -> Q:
+    return Q(resource__room__clinic__in=clinic_ids) | Q(resource__equipment__clinic__in=clinic_ids)
