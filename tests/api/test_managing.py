@@ -76,7 +76,7 @@ def test_the_roster(manager: APIClient, clinic: Clinic, course: Course) -> None:
     roster = f"/api/v1/clinics/{clinic.pk}/roster/"
     answer = manager.post(roster, {"days": [{"therapist": key, "date": "2031-03-04", "hours": hours}]})
     assert answer.json() == {"changed": 1}
-    copy = {"what": "week", "source": "2031-03-04", "target": "2031-03-11"}
+    copy = {"what": "week", "from_day": "2031-03-04", "onto_day": "2031-03-11"}
     assert manager.post(f"{roster}copy/", copy).json() == {"changed": 1}
     assert manager.post(f"{roster}publish/", {"until": "2031-03-31"}).json()["published_until"] == "2031-03-31"
     stranger = f.ShiftFactory(clinic=f.ClinicFactory(name="Hillside")).therapist_id

@@ -118,8 +118,8 @@ class RosterBody(AcceptedBody):
 
 class RosterCopyBody(AcceptedBody):
     what = serializers.ChoiceField([("week", "week"), ("month", "month")])
-    source = DayField(help_text="A day of the week or month to copy.")
-    target = DayField(help_text="A day of the one to copy onto.")
+    from_day = DayField(help_text="A day of the week or month to copy.")
+    onto_day = DayField(help_text="A day of the one to copy onto.")
 
 
 class PublishBody(Body):

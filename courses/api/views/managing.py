@@ -86,7 +86,7 @@ class ClinicViews(clinics.ClinicViews):
         pairs = roster.week_pairs if body["what"] == "week" else roster.month_pairs
         changed = roster.copy_days(
             clinic=self.get_object(),
-            pairs=pairs(body["source"], body["target"]),
+            pairs=pairs(body["from_day"], body["onto_day"]),
             accepted=body["accepted"],
             by=self.by,
             now=self.now,
@@ -383,7 +383,7 @@ class UserViews(Shelf):
         return rows.filter(pk__in=Membership.objects.filter(clinic__in=clinic_ids).values("user"))
 
     def get_serializer_context(self) -> dict[str, Any]:
-        context: dict[str, Any] = super().get_serializer_context()
+        context = dict(super().get_serializer_context())
         hidden = getattr(self, "swagger_fake_view", False)
         return context | {"clinic_ids": [] if hidden else self.clinic_ids}
 
