@@ -141,10 +141,10 @@ class _Announcement:
             self._mail_standing(visit, told)
         elif told.heard is None and not in_summary:
             self._call(Kind.INVITATION, visit, self.settled)
+        elif in_summary and self._is_summarised(visit):
+            pass  # one call about several visits, not one for each
         elif told.heard is not None and not (told.is_sure and visit.tells_the_same_as(told.heard)):
-            # One call about several visits, not one for each.
-            if not (in_summary and self._is_summarised(visit)):
-                self._call(Kind.CHANGE, visit, self.settled)
+            self._call(Kind.CHANGE, visit, self.settled)
 
     def _is_summarised(self, visit: VisitSnapshot) -> bool:
         messages = [*self.new, *self.rewritten]

@@ -11,7 +11,7 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
     "planner-growth": ("courses.benchmarks.growth", "how planning grows with weeks, therapists, load and history"),
     "repair": (
         "courses.benchmarks.repairs",
-        "re-placing 60 and 200 sessions: gap to the bound and seconds, engine alone",
+        "re-placing 60 and 200 sessions: gap to the bound, seconds",
     ),
     "availability": ("courses.benchmarks.free_times", "free times of 12 therapists over HTTP, for a day and for 56"),
     "booking": ("courses.benchmarks.bookings", "booking a proposed course of ten sessions over HTTP"),

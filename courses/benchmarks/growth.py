@@ -103,15 +103,16 @@ def _measure_history(requests: int) -> dict[str, Any]:
     loaded = load_reference_clinic(timezone.localdate())
     courses = list(_new_courses(loaded, requests))
     before = _load_times(courses)
-    with owner_connection() as owner, Bar("History", HISTORY) as bar:
-        with owner.transaction():
-            for table in _MOVED:
-                owner.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER".encode())
-            for age in range(1, HISTORY + 1):
-                _add_history(owner, age)
-                bar.to(age)
-            for table in _MOVED:
-                owner.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER".encode())
+    with owner_connection() as owner:
+        _set_triggers(owner, "DISABLE")
+        try:
+            with Bar("History", HISTORY) as bar:
+                for age in range(1, HISTORY + 1):
+                    with owner.transaction():
+                        _add_history(owner, age)
+                    bar.to(age)
+        finally:
+            _set_triggers(owner, "ENABLE")
         owner.execute("VACUUM ANALYZE")
     after = _load_times(courses)
     with connection.cursor() as cursor:
@@ -158,6 +159,11 @@ _MOVED = {
     "courses_session": {"id": "shift", "appointment_id": "shift", "visit_id": "shift", "number": "number"},
 }
 _BLOCK = 10_000_000  # more ids than one block has
+
+
+def _set_triggers(owner: "psycopg.Connection[tuple[object, ...]]", what: str) -> None:
+    for table in _MOVED:
+        owner.execute(f"ALTER TABLE {table} {what} TRIGGER USER".encode())
 
 
 def _add_history(owner: "psycopg.Connection[tuple[object, ...]]", age: int) -> None:

@@ -40,6 +40,7 @@ URGENT = dt.timedelta(hours=4)
 
 Cause = Absence | Outage | Closure | Qualification
 Row = TypeVar("Row", Absence, Outage, Closure, Qualification)
+Ending = TypeVar("Ending", Absence, Outage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,30 +206,30 @@ def end_outage(*, outage: Outage, ends_at: dt.datetime, by: User | None, now: dt
     return _set_end(outage, ends_at, now=now)
 
 
-def take_back(*, cause: Outage | Closure, by: User | None, now: dt.datetime) -> None:
+def take_back(*, cause: Row, by: User | None, now: dt.datetime) -> None:
     """It is not to be after all: sessions that nothing else stands in the way of are not to be re-placed any more."""
 
-    def write() -> Outage | Closure:
+    def write() -> Row:
         type(cause)._default_manager.filter(pk=cause.pk).delete()
         return cause
 
     _change(write, Reach.of(cause), now=now)
 
 
-def _set_end(cause: Row, ends_at: dt.datetime | None, *, now: dt.datetime) -> Row:
+def _set_end(cause: Ending, ends_at: dt.datetime | None, *, now: dt.datetime) -> Ending:
     """Only what lies between the two ends is looked at: what was booked inside for a reason stays as it is."""
-    before = cause.ends_at  # type: ignore[union-attr]
+    before = cause.ends_at
     if before == ends_at:
         return cause
     ends = sorted(end for end in (before, ends_at) if end is not None)
     reach = Reach.of(cause)
     between = Reach(ends[0], ends[1] if len(ends) > 1 else None, reach.resource, reach.clinic)
 
-    def write() -> Row:
+    def write() -> Ending:
         rows: QuerySet[Any] = type(cause)._default_manager.filter(pk=cause.pk, ends_at=before)
         if not rows.update(ends_at=ends_at):
             raise Conflict(code="changed_meanwhile")
-        cause.ends_at = ends_at  # type: ignore[union-attr]
+        cause.ends_at = ends_at
         return cause
 
     return _change(write, between, now=now)
@@ -337,7 +338,7 @@ def _mark_anew(sessions: Collection[Session], *, now: dt.datetime) -> None:
 
 
 def mark_to_replace(sessions: Collection[Session], *, now: dt.datetime) -> None:
-    """Mark sessions and make a task of each that is booked. The caller holds their courses' locks."""
+    """Mark these sessions, whatever the reason; those that are booked become tasks."""
     Session.objects.filter(pk__in=[session.pk for session in sessions]).update(to_replace=True)
     tasks = [_task(session, now=now) for session in sessions if session.status in PLANNED]
     Task.objects.bulk_create(tasks, ignore_conflicts=True)

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from clinic.errors import Conflict, Invalid, PlaceTaken
 from clinic.locking import writing
 from clinic.models import Clinic, Patient, Resource, User
+from courses.booking.disruption import mark_to_replace
 from courses.booking.holds import again_without_expired_holds
 from courses.booking.models import Session
 from courses.booking.placing import Placement, lock_for, lock_sessions, place, require_open
@@ -31,8 +32,8 @@ def apply_repair(
     else moves in its course: one makes way for the other.
 
     Raises Invalid for what the proposal has no open place for; Conflict where it is not open; PlaceTaken, with the
-    sessions concerned in `details["taken"]`, where one of them changed or its new place has gone: nothing was moved then,
-    and the repair may be worked out anew (`retry_repair`).
+    sessions concerned in `details["taken"]`, where one of them changed or its new place has gone: nothing was moved
+    then, and the repair may be worked out anew (`retry_repair`).
     """
     return again_without_expired_holds(
         lambda: _apply(repair, by=by, now=now, sessions=sessions, patients=patients), now=now
@@ -51,7 +52,9 @@ def _apply(
     seen = Repair.objects.get(pk=repair.pk)
     accepted = _accepted(seen, sessions, patients)
     with writing():
-        locked = lock_sessions([item["session"] for item in accepted], courses={item["course"] for item in accepted})
+        orphans = _orphans(seen)
+        concerned = [*accepted, *orphans]
+        locked = lock_sessions([i["session"] for i in concerned], courses={i["course"] for i in concerned})
         row = Repair.objects.select_for_update(no_key=True, of=("self",)).select_related("clinic").get(pk=repair.pk)
         if row.status not in Repair.OPEN:
             raise Conflict(_("This repair is not open any more."), code="repair_not_open")
@@ -59,14 +62,23 @@ def _apply(
             raise Conflict(code="changed_meanwhile")
         _require_as_found(accepted, locked, now=now)
         require_open(session.course for session in locked.values())
+        left = [locked.pop(item["session"]) for item in orphans]
         placements = [_placement(item, locked[item["session"]], row.clinic) for item in accepted]
         resources = lock_for(placements, freeing=list(locked.values()))
         _require_versions(row, placements, resources)
         dates = _dates_by_patient(row.clinic, placements)
         place(placements, clinic=row.clinic, resources=resources, status=Status.BOOKED, now=now)
+        mark_to_replace([session for session in left if session.status in PLANNED], now=now)
         _tell(row, dates, now=now)
         _note(row, accepted, dates, by=by, now=now)
     return row
+
+
+def _orphans(row: Repair) -> list[dict[str, Any]]:
+    """Sessions whose therapist is not there any more once the shifts are swapped, and for which nobody else is."""
+    if row.kind != Repair.Kind.SWAP:
+        return []
+    return [item for item in row.items if item["to"] is None and not item["marked"]]
 
 
 def _accepted(row: Repair, sessions: Collection[int] | None, patients: Collection[int] | None) -> list[dict[str, Any]]:

@@ -16,8 +16,8 @@ class Repair(models.Model):
     """A stored proposal for the sessions of many patients that lost their therapist, room, device or clinic.
 
     It answers one cause, or goes over the sessions of `therapist` in a period: all that wait to be re-placed there, or,
-    where the shift is handed over to `substitute` or swapped with theirs, all that are planned. `items` holds one object
-    per session:
+    where the shift is handed over to `substitute` or swapped with theirs, all that are planned. `items` holds one
+    object per session:
 
     `{"session", "course", "patient", "change", "lost", "marked", "from", "to", "reason", "params", "applied"}` — keys;
     a `Change`, or "unplaced" with the `Obstacle` in `reason` and `to` null; whether it fell out itself or is one of the

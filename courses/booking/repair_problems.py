@@ -48,7 +48,7 @@ _ROLES = (ResourceKind.THERAPIST, ResourceKind.ROOM, ResourceKind.EQUIPMENT)
 
 @dataclass(frozen=True, slots=True)
 class RepairBridge:
-    """A problem with what it takes to read its answer. `taken_by` has what each session's appointment takes, by kind."""
+    """A problem with what it takes to read its answer. `taken_by` has what a session's appointment takes, by kind."""
 
     days: Days
     problem: RepairProblem
@@ -115,9 +115,9 @@ class RepairBridge:
 def build_repair(
     *, clinic: Clinic, lost: Sequence[Session], now: dt.datetime, moves_rest: bool = True, also: Collection[int] = ()
 ) -> RepairBridge:
-    """Read everything a repair of these sessions of one clinic needs; with `moves_rest`, later sessions of their courses
-    may move too. `also` names therapists to read besides those qualified. Sessions come with course, its clinic, patient,
-    procedure and programme, plan and appointment.
+    """Read everything a repair of these sessions of one clinic needs; with `moves_rest`, later sessions of their
+    courses may move too. `also` names therapists to read besides those qualified. Sessions come with course, its
+    clinic, patient, procedure and programme, plan and appointment.
     """
     courses = {session.course_id: session.course for session in lost}
     patients = {course.patient_id for course in courses.values()}
@@ -142,13 +142,13 @@ def build_repair(
         days, supply, patients=patients, also=[*also, *_therapists(taken_by)], moving=moving, now=now
     )
     meetings = {s.appointment_id for s in moving if s.seat is not None}
-    group_of = {
+    group_of: dict[planning.Key, planning.Key] = {
         m.meeting: one.series for own in series.values() for one in own for m in one.meetings if m.meeting in meetings
     }
     problem = RepairProblem(
         horizon=planning.Horizon(days.first, days.opening),
         resources=resources,
-        patients=read_patients(days, free, now=now, moving=moving),
+        patients=dict(read_patients(days, free, now=now, moving=moving).items()),
         courses=tuple(
             RepairCourse(
                 request=course_request(

@@ -282,8 +282,8 @@ def _solve(row: Repair, bridge: RepairBridge, sessions: Sequence[Session], budge
         handover = _go_over(row, bridge)
         problem, moves = handover.rest, list(handover.moves)
         # Whom the substitute cannot take stays with the therapist, unless she is away, too.
-        left = {u.session for u in handover.left} if row.kind == Repair.Kind.SWAP else set()
-        left |= {u.session for u in handover.left if bridge.sessions[int(u.session)].to_replace}
+        left = {int(u.session) for u in handover.left} if row.kind == Repair.Kind.SWAP else set()
+        left |= {int(u.session) for u in handover.left if bridge.sessions[int(u.session)].to_replace}
         stays = [u for u in handover.left if u.session not in left]
     if not left:
         return {"items": bridge.items(moves, stays), "cost": 0, "bound": 0, "unplaced_bound": 0, "proven": True}
@@ -300,7 +300,8 @@ def _solve(row: Repair, bridge: RepairBridge, sessions: Sequence[Session], budge
 
 
 def _go_over(row: Repair, bridge: RepairBridge) -> Handover:
-    assert row.substitute_id is not None and row.therapist_id is not None  # noqa: S101 - how it was asked for
+    assert row.substitute_id is not None  # noqa: S101 - how it was asked for
+    assert row.therapist_id is not None  # noqa: S101
     if row.kind == Repair.Kind.HANDOVER:
         return hand_over(bridge.problem, to=row.substitute_id)
     return swap_shifts(
@@ -314,7 +315,8 @@ def _go_over(row: Repair, bridge: RepairBridge) -> Handover:
 
 def _days_of(bridge: RepairBridge, starts_at: dt.datetime | None, ends_at: dt.datetime | None) -> list[int]:
     days = bridge.days
-    assert starts_at is not None and ends_at is not None  # noqa: S101 - a swap has both
+    assert starts_at is not None  # noqa: S101 - a swap has both
+    assert ends_at is not None  # noqa: S101
     first = days.index(days.clinic.local_date(starts_at))
     last = days.index(days.clinic.local_date(ends_at - dt.timedelta(seconds=1)))
     return [day for day in range(first, last + 1) if 0 <= day < days.count]

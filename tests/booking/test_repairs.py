@@ -427,6 +427,33 @@ def test_two_swap_their_shifts_with_all_that_is_booked_there(ward: Ward) -> None
     assert therapist_of(theirs) == ward.anna.pk
 
 
+def test_what_a_swap_leaves_without_anybody_waits_to_be_placed(ward: Ward) -> None:
+    only_annas = f.ProcedureFactory(clinic=ward.desk.clinic)
+    equip(ward.desk.clinic, only_annas, ward.anna, room_type="massage")
+    course = f.CourseFactory(
+        clinic=ward.desk.clinic, procedure=only_annas, sessions_total=1, start_from=f.MONDAY, finish_by=f.MONDAY
+    )
+    left = f.booked_session(course, starts_at=f.at("12:00"), therapist=ward.anna, room=ward.desk.rooms[0])
+    repair = worked_out(
+        propose_swap(
+            clinic=ward.desk.clinic,
+            therapist=ward.anna,
+            substitute=ward.vera,
+            starts_at=f.at("00:00"),
+            ends_at=f.at("00:00", day=1),
+            their_starts_at=f.at("00:00", day=1),
+            their_ends_at=f.at("00:00", day=2),
+            by=None,
+            now=ward.desk.now,
+        )
+    )
+    assert [item["session"] for item in repair.items if item["change"] == "unplaced"] == [left.pk]
+    ward.apply(repair)
+    assert open_tasks() == {f"session:{left.pk}"}
+    left.refresh_from_db()
+    assert left.to_replace
+
+
 # --- The web process ------------------------------------------------------------------------------------------------
 
 

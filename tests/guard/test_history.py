@@ -21,6 +21,7 @@ UNTRACKED = {
     "courses.ImportedRecord",
     "courses.Plan",
     "courses.Plan_courses",
+    "courses.Repair",
     "notifications.Message",
 }
 # Reached through a model of its own that is tracked.

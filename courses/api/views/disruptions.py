@@ -102,7 +102,7 @@ class RepairViews(Shelf):
         return serializers.RepairHeadSerializer if self.action == "list" else serializers.RepairSerializer
 
     def get_serializer_context(self) -> dict[str, Any]:
-        return super().get_serializer_context() | {"now": self.now}
+        return {**super().get_serializer_context(), "now": self.now}
 
     @extend_schema(request=serializers.RepairBody, responses={202: serializers.RepairSerializer})
     def create(self, request: Request) -> Response:
@@ -113,15 +113,17 @@ class RepairViews(Shelf):
         for name in ("therapist", "substitute"):
             if name in body:
                 body[name] = therapist_of(body[name], clinic, field=name)
-        asked = {"clinic": clinic, "by": self.by, "now": self.now}
+        asked: dict[str, Any] = {"clinic": clinic, "by": self.by, "now": self.now}
         if kind == Repair.Kind.REPLACE:
-            period = {name: body[name] for name in ("therapist", "starts_at", "ends_at") if name in body}
+            period: dict[str, Any] = {
+                name: body[name] for name in ("therapist", "starts_at", "ends_at") if name in body
+            }
             row = repairs.propose_repair(**asked, **period, cause=self._cause(body), moves_rest=moves_rest)
         elif kind == Repair.Kind.HANDOVER:
-            names = ("therapist", "substitute", "starts_at", "ends_at")
+            names = ["therapist", "substitute", "starts_at", "ends_at"]
             row = repairs.propose_handover(**asked, **{name: body[name] for name in names})
         else:
-            names = ("therapist", "substitute", "starts_at", "ends_at", "their_starts_at", "their_ends_at")
+            names = ["therapist", "substitute", "starts_at", "ends_at", "their_starts_at", "their_ends_at"]
             row = repairs.propose_swap(**asked, **{name: body[name] for name in names})
         return self._shown(row, status=202)
 

@@ -65,7 +65,6 @@ def _exchanged(own: PlacesDays, others: PlacesDays, *, gives: Collection[int], t
         gained = others.works[day] if day in takes else 0
         works.append(kept | gained)
         away = own.works[day] & ~own.present[day]
-        # Days she only gives away were given for her absence; on days she takes on it still holds.
         present.append((kept | gained) & ~away)
         for k, layer in enumerate(own.layers):
             booked = own.present[day] & ~layer[day]

@@ -38,8 +38,8 @@ class Answer:
     work: float
 
 
-def solve(assembly: Assembly, hint: Placement, limits: Limits, watch: Callable[[int | None], bool]) -> Answer:
-    """Minimise.  `watch` hears of the best objective now and then, in this thread; True from it ends the search."""
+def solve(assembly: Assembly, hint: Placement, limits: Limits, cancelled: Callable[[], bool]) -> Answer:
+    """Minimise.  `cancelled` is asked now and then, in this thread; True from it ends the search."""
     from ortools.sat.python import cp_model
 
     matrix = assembly.matrix
@@ -52,21 +52,15 @@ def solve(assembly: Assembly, hint: Placement, limits: Limits, watch: Callable[[
     solver.parameters.relative_gap_limit = limits.gap
     if limits.seconds is not None:
         solver.parameters.max_time_in_seconds = limits.seconds
-    best: list[int | None] = [None]
-
-    class Listener(cp_model.CpSolverSolutionCallback):
-        def on_solution_callback(self) -> None:
-            best[0] = round(self.objective_value)
-
     with ThreadPoolExecutor(max_workers=1) as pool:
         # The search runs beside, so that the caller's functions are called in the caller's thread.
-        running = pool.submit(solver.solve, model, Listener())
+        running = pool.submit(solver.solve, model)
         while True:
             try:
                 status = running.result(timeout=_POLL_SECONDS)
                 break
             except NotYet:
-                if watch(best[0]):
+                if cancelled():
                     solver.stop_search()
     work = float(solver.response_proto.deterministic_time)
     if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):

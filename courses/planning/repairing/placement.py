@@ -11,6 +11,8 @@ from .relaxation import Relaxed
 from .starts import Starts
 from .supply import Supply
 
+_TRIES = 600  # of moving one session for another that has no place
+
 
 class Placement:
     """chosen[session]: its column, -1 while unplaced; places[session]: index of its place in the group, or -1."""
@@ -102,6 +104,19 @@ class Placement:
             for first, end in supply.groups[supply.group[column]].spans(place, int(supply.at[column]), supply.span):
                 self.left[first:end] -= 1
 
+    def lift(self, session: int) -> tuple[int, int]:
+        """Take a session up again; returns its column and place."""
+        starts, supply = self.starts, self.supply
+        column, place = self.chosen[session], self.places[session]
+        self.chosen[session] = self.places[session] = -1
+        self.days[int(starts.course[column])].remove(int(starts.day[column]))
+        for begins, ends in supply.intervals:
+            self.left[begins[column] : ends[column]] += 1
+        if place >= 0:
+            for first, end in supply.groups[supply.group[column]].spans(place, int(supply.at[column]), supply.span):
+                self.left[first:end] += 1
+        return column, place
+
     def put_first(self, columns: Iterable[int]) -> bool:
         """Put the first column that fits."""
         for column in columns:
@@ -138,7 +153,49 @@ def rounded(starts: Starts, supply: Supply, relaxed: Relaxed) -> Placement:
     open_sessions = [s.number for s in starts.sessions if placement.chosen[s.number] < 0]
     for session in sorted(open_sessions, key=lambda s: (not starts.sessions[s].rest, s)):
         placement.put_cheapest(session, reduced)
+    if placement.unplaced > relaxed.unplaced_bound:
+        make_room(placement, reduced, tries=_TRIES)
+    polish(placement)
     return placement
+
+
+def make_room(placement: Placement, cost: Array, *, tries: int) -> None:
+    """Place sessions that are unplaced by moving one other lost session elsewhere for each, where that is possible."""
+    sessions = placement.starts.sessions
+    for session in [s.number for s in sessions if not s.rest and placement.chosen[s.number] < 0]:
+        for other in [s.number for s in sessions if not s.rest and placement.chosen[s.number] >= 0]:
+            if tries <= 0:
+                return
+            tries -= 1
+            column, place = placement.lift(other)
+            placement.put_cheapest(session, cost)
+            if placement.chosen[session] >= 0:
+                placement.put_cheapest(other, cost)
+                if placement.chosen[other] >= 0:
+                    break
+                placement.lift(session)
+            placement.put(column, place)
+
+
+def polish(placement: Placement) -> None:
+    """Each lost session, dearest first, to its cheapest start that is free now."""
+    starts = placement.starts
+    placed = [s for s in starts.sessions if not s.rest and placement.chosen[s.number] >= 0]
+    for session in sorted(placed, key=lambda s: (-int(starts.cost[placement.chosen[s.number]]), s.number)):
+        before = _cost_beside(placement, session.number)
+        column, place = placement.lift(session.number)
+        placement.put_cheapest(session.number, starts.cost)
+        if _cost_beside(placement, session.number) > before:
+            placement.lift(session.number)
+            placement.put(column, place)
+
+
+def _cost_beside(placement: Placement, session: int) -> int:
+    """Of the session and of the gaps of its course."""
+    starts = placement.starts
+    course = starts.sessions[session].course
+    gaps = starts.gaps_cost(course, placement.days.get(course, ())) if starts.sizes[course] > 1 else 0
+    return int(starts.cost[placement.chosen[session]]) + gaps
 
 
 def staying(placement: Placement) -> set[int]:

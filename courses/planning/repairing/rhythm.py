@@ -6,10 +6,9 @@ import itertools
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable
-from datetime import timedelta
 from functools import cached_property
 
-from courses.planning.types import CourseRequest, GapUnit, Horizon
+from courses.planning.types import CourseRequest, GapUnit, Horizon, Strength
 
 
 class Rhythm:
@@ -57,7 +56,7 @@ class Rhythm:
         """Days on which musts, exclusions and fixed sessions allow one more session."""
         request = self.request
         last = self.days - 1 if request.finish_day is None else min(request.finish_day, self.days - 1)
-        by_weekday = request.weekdays if request.weekdays_strength == "must" else frozenset()
+        by_weekday = request.weekdays if request.weekdays_strength is Strength.MUST else frozenset()
         found = []
         for day in range(max(request.start_day, 0), last + 1):
             if not self.horizon.opening[day] or day in request.excluded_days:
@@ -96,6 +95,3 @@ class Rhythm:
             return True
         weeks = self.fixed_a_week + Counter(self.weeks[d] for d in chosen)
         return all(weeks[self.weeks[d]] <= self.request.per_week for d in chosen)
-
-    def weekday(self, day: int) -> int:
-        return (self.horizon.first_day + timedelta(days=day)).weekday()

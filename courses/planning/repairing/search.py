@@ -17,7 +17,8 @@ from .supply import Supply
 from .types import RepairBudget, RepairProblem
 
 _ROUNDS = 14  # of relaxation
-_MOST_COLUMNS = 8_000  # in a search in whole numbers
+_MOST_COLUMNS = 6_000  # in a search in whole numbers
+_WORK_PER_SESSION, _LEAST_WORK = 0.003, 0.1  # deterministic time, where the budget names none
 _FIRST_STAGE = 0.5  # share of the work for the fewest unplaced
 
 
@@ -41,11 +42,11 @@ class Search:
         self.budget, self.shown = budget, shown
         self.starts = Starts(problem)
         self.supply = Supply(self.starts)
-        self.work = budget.deterministic
+        usual = max(_LEAST_WORK, _WORK_PER_SESSION * len(self.starts.sessions))
+        self.work = usual if budget.deterministic is None else budget.deterministic
         self.columns = 0
         self.was_cancelled = False
         self.has_rest = bool(self.starts.is_rest.any())
-        self.proven_columns = True
 
     def run(self) -> Found:
         starts, supply = self.starts, self.supply
@@ -102,10 +103,14 @@ class Search:
 
     def _place_more(self, relaxed: Relaxed, bound: int) -> int:
         """Fewest unplaced; returns what is known of the least."""
-        aim = Aim(unplaced_weight=1, change_weight=0)
-        columns, complete = self._promising(relaxed, (self.best.unplaced - 1) * UNPLACED + UNPLACED - 1)
-        answer = self._solve(columns, aim, bound, self.best.unplaced, gap=0.0, work=self.work * _FIRST_STAGE)
-        return min(answer, self.best.unplaced) if complete else bound
+        # Change costs a little here too: without it the search has nothing to go by among the many ways to place all.
+        aim = Aim(unplaced_weight=UNPLACED, moved_weight=MOVED * self.has_rest)
+        best = self.best
+        ceiling = UNPLACED * best.unplaced + MOVED * best.moved + best.cost
+        columns, complete = self._columns_within(relaxed.pricing, ceiling)
+        low = max(whole(relaxed.pricing.bound), bound * UNPLACED)
+        answer = self._solve(columns, aim, low, ceiling, gap=self.budget.gap / 10, work=self.work * _FIRST_STAGE)
+        return min(answer // UNPLACED, self.best.unplaced) if complete else bound
 
     def _move_fewer(self, relaxed: Relaxed) -> None:
         """Fewest of the rest moved, with as many placed as are."""
@@ -129,7 +134,8 @@ class Search:
                     pricing, bound, ceiling = again.pricing, whole(again.pricing.bound), 0
                 relaxed = replace(relaxed, columns=again.columns)
         if (self.best.unplaced, self.best.moved) != (unplaced, moved):
-            return 0, False  # better than settled: rounding got further than the search in whole numbers
+            # Rounding got further than the search in whole numbers did.
+            return self._change_less(relaxed, aim)
         if self.best.cost > bound and not self._is_cancelled():
             settled = Aim(unplaced=unplaced, moved=moved if self.has_rest else None)
             columns, complete = self._columns_within(pricing, self.best.cost - 1 + ceiling)
@@ -161,7 +167,7 @@ class Search:
         """Improve the best placement; returns the bound for these columns."""
         assembly = Assembly(self.starts, self.supply, columns, aim)
         self.columns = max(self.columns, len(columns))
-        answer = solve(assembly, self.best, Limits(low, high, gap, work, self.budget.seconds), self._watch)
+        answer = solve(assembly, self.best, Limits(low, high, gap, work, self.budget.seconds), self._is_cancelled)
         self.work = max(0.05, self.work - answer.work)
         if answer.values is not None:
             self._take(read(assembly, answer.values))
@@ -172,10 +178,6 @@ class Search:
             self.best = placement
 
     # -- the caller -----------------------------------------------------------------------------------------------
-
-    def _watch(self, objective: int | None) -> bool:
-        del objective
-        return self._is_cancelled()
 
     def _is_cancelled(self) -> bool:
         if self.budget.cancelled is not None and self.budget.cancelled():

@@ -190,16 +190,18 @@ class Repair:
 class RepairBudget:
     """When to stop improving.
 
-    deterministic: CP-SAT's own measure of work, about seconds of one core: the same answer everywhere;
-    seconds: wall-clock limit besides, None for answers that do not depend on the machine;
+    deterministic: work of CP-SAT in its own measure, about a second and a half of one core each: the same answer
+    everywhere.  None = 0.003 for each session, 0.6 for 200.  The relaxation before it takes up to as long again.
+    A background task may well allow 5;
+    seconds: wall-clock limit of each search of CP-SAT besides, None for answers that do not depend on the machine;
     gap: share of the bound that is good enough;
     progress: told the share of the work done (0..1) and how many sessions are unplaced so far;
     cancelled: asked now and then; once true, the best repair so far is the answer.
     """
 
-    deterministic: float = 2.0
+    deterministic: float | None = None
     seconds: float | None = None
-    gap: float = 0.02
+    gap: float = 0.03
     progress: Callable[[float, int], None] | None = None
     cancelled: Callable[[], bool] | None = None
 

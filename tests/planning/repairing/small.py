@@ -113,7 +113,7 @@ def _random_course(rng, key, days, therapists, *, with_rest):
             rng.choice(therapists) if has_therapist else None,
             20,
             30,
-            same_time=rng.random() < 0.1,
+            same_time=not with_rest and rng.random() < 0.1,
         )
 
     fixed = taken.pop()
@@ -161,8 +161,8 @@ def _random_course(rng, key, days, therapists, *, with_rest):
 def random_problem(seed, *, with_rest=False):
     rng = random.Random(seed)
     days = rng.randint(4, 6)
-    therapists = (10, 11)
-    density = rng.choice([0.3, 0.5])
+    therapists = (10,) if with_rest else (10, 11)
+    density = 0.25 if with_rest else rng.choice([0.3, 0.5])
     resources = {t: _random_places(rng, days, density, rng.choice([1, 1, 2])) for t in therapists}
     resources |= {r: _random_places(rng, days, 0.8, rng.choice([1, 2])) for r in (*ROOMS, *DEVICES, HANDS)}
     courses = [_random_course(rng, k, days, therapists, with_rest=with_rest) for k in "ab"[: rng.randint(1, 2)]]
@@ -176,20 +176,20 @@ def random_problem(seed, *, with_rest=False):
         patients={name: Patient(free(), {}, {}) for name in ("ann", "ben")},
         courses=tuple(courses),
     )
-    return _with_sound_rest(found)
+    return _with_sound_rest(found, rng) if with_rest else found
 
 
-def _with_sound_rest(problem):
-    """The problem with only those movable sessions that are well where they are."""
+def _with_sound_rest(problem, rng):
+    """The problem with its movable sessions booked where they may be, beside one another, or left out."""
     stays, courses = {}, []
     for c in problem.courses:
         kept = []
         for s in c.movable:
-            as_booked = [m for m in candidates(problem, c, s) if m.change is Change.KEPT]
-            more = {**stays, (c.request.key, s.key): as_booked[0]} if as_booked else {}
-            if as_booked and not collides(problem, more):
-                stays = more
-                kept.append(replace(s, room=as_booked[0].room, device=as_booked[0].device))
+            options = [m for m in candidates(problem, c, s) if not collides(problem, {**stays, (m.course, s.key): m})]
+            if options:
+                m = rng.choice(options)
+                stays[m.course, s.key] = m
+                kept.append(replace(s, day=m.day, slot=m.slot, therapist=m.therapist, room=m.room, device=m.device))
         courses.append(replace(c, movable=tuple(kept)))
     return replace(problem, courses=tuple(courses))
 
