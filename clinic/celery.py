@@ -10,7 +10,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "clinic.settings")
 
 app = Celery("clinic")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks(["notifications", "courses", "courses.booking"])
+app.autodiscover_tasks(["notifications", "courses", "courses.booking", "courses.importing"])
 app.steps["worker"].add(DjangoStructLogInitStep)
 
 

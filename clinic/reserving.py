@@ -14,7 +14,7 @@ from django.db import connection
 from psycopg.types.range import Range
 
 from clinic.errors import PlaceTaken
-from clinic.models import Resource
+from clinic.models import Reservation, Resource
 
 # Beyond the longest working day before or after a session nobody is connected to it by overlaps.
 _CHAIN = dt.timedelta(hours=16)
@@ -199,6 +199,36 @@ def _chain(others: list[Taken], want: Want) -> list[Taken]:
         rest = [t for t in rest if not t.meets(start, end)]
         start = min(start, *(t.starts_at for t in met))
         end = max(end, *(t.ends_at for t in met))
+
+
+def deal_anew(resource: Resource, capacity: int, *, now: dt.datetime) -> list[int]:
+    """Deal the places of a locked resource so that `capacity` are enough; write nothing where they are not.
+
+    Whoever has begun stays. Returns the keys of the appointments that find no place, by time: empty when it is done.
+    Expired holds must have been released.
+    """
+    held = Reservation.objects.filter(resource=resource, live=True, ends_at__gt=now, places__upper_inf=False)
+    rows = held.order_by("starts_at", "pk").values_list("pk", "appointment_id", "places", "starts_at", "ends_at")
+    free_from: dict[int, dt.datetime] = {}
+    changed: dict[int, int] = {}
+    without: list[int] = []
+    for pk, appointment, places, starts_at, ends_at in rows:
+        own: int = places.lower
+        if starts_at > now:
+            # First fit in order of start; those that have begun come first by themselves.
+            free = (p for p in range(1, capacity + 1) if free_from.get(p, starts_at) <= starts_at)
+            place = next(free, capacity + 1)
+        else:
+            place = own
+        if place > capacity:
+            without.append(appointment)
+            continue
+        free_from[place] = max(free_from.get(place, ends_at), ends_at)
+        if place != own:
+            changed[pk] = place
+    if changed and not without:
+        _write_colours(changed)
+    return without
 
 
 def _write_colours(places: dict[int, int]) -> None:

@@ -268,7 +268,9 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "AbsenceKindEnum": "clinic.models.Absence.Kind",
         "AppointmentKindEnum": "clinic.models.Appointment.Kind",
+        "CalendarDayKindEnum": "clinic.models.CalendarDay.Kind",
         "GapUnitEnum": "courses.catalogue.models.GapUnit",
+        "ImportStatusEnum": "courses.importing.models.ImportRun.Status",
         "MessageKindEnum": "notifications.models.Message.Kind",
         "ProfileEnum": "courses.api.serializers.courses.PROFILES",
         "RepairKindEnum": "courses.booking.repair_models.Repair.Kind",
@@ -312,6 +314,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "courses.booking.tasks.release_expired_holds",
         "schedule": 60.0,
         "options": {"expires": 60},
+    },
+    "run-imports": {
+        "task": "courses.importing.tasks.run_imports",
+        "schedule": 30.0,
+        "options": {"expires": 30},
     },
     "requeue-silent-repairs": {
         "task": "courses.booking.tasks.requeue_silent_repairs",

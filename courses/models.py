@@ -4,7 +4,7 @@ from courses.booking.models import Course, Plan, Session, SessionAppointment, Se
 from courses.booking.repair_models import Repair
 from courses.catalogue.models import Procedure, ProcedureSeparation, ProcedureVariant, Qualification, Requirement
 from courses.groups.models import ClassMeeting, GroupClass
-from courses.importing.models import ImportedRecord
+from courses.importing.models import ImportedRecord, ImportFile, ImportRun
 from courses.prescribing.models import Programme, Referral
 from courses.records.models import Record, RecordAmendment
 
@@ -12,6 +12,8 @@ __all__ = [
     "ClassMeeting",
     "Course",
     "GroupClass",
+    "ImportFile",
+    "ImportRun",
     "ImportedRecord",
     "Plan",
     "Procedure",

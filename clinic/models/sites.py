@@ -42,6 +42,12 @@ class Clinic(models.Model):
     )
     grid_minutes = models.PositiveSmallIntegerField(default=5)
     book_until = models.DateField(_("last day open for booking"), null=True, blank=True)
+    published_until = models.DateField(
+        _("last day of the published roster"),
+        null=True,
+        blank=True,
+        help_text=_("Hours on later days are provisional. Empty: all are final."),
+    )
     quiet_from = models.TimeField(default=dt.time(20, 0))
     quiet_until = models.TimeField(default=dt.time(8, 0))
     settle_minutes = models.PositiveSmallIntegerField(

@@ -106,6 +106,7 @@ def flatten(detail: Any, prefix: str = "") -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}
         for name, inner in detail.items():
             own = str(name + 1) if isinstance(name, int) else "" if name == "non_field_errors" else str(name)
+            own = own.replace("\0", "\N{REPLACEMENT CHARACTER}")  # no answer that is to be kept may hold it
             found |= flatten(inner, ".".join(part for part in (prefix, own) if part))
         return found
     if isinstance(detail, Sequence) and not isinstance(detail, str):

@@ -10,6 +10,7 @@ from courses.api.views import (
     description,
     desk,
     disruptions,
+    managing,
     patients,
     plans,
     prescribing,
@@ -17,17 +18,21 @@ from courses.api.views import (
 )
 
 router = SimpleRouter()
-router.register("clinics", clinics.ClinicViews, basename="clinic")
-router.register("therapists", clinics.TherapistViews, basename="therapist")
-router.register("rooms", clinics.RoomViews, basename="room")
-router.register("equipment", clinics.EquipmentViews, basename="equipment")
+router.register("clinics", managing.ClinicViews, basename="clinic")
+router.register("therapists", managing.TherapistViews, basename="therapist")
+router.register("rooms", managing.RoomViews, basename="room")
+router.register("equipment", managing.EquipmentViews, basename="equipment")
 router.register("absences", clinics.AbsenceViews, basename="absence")
+router.register("qualifications", managing.QualificationViews, basename="qualification")
+router.register("shifts", managing.ShiftViews, basename="shift")
 router.register("outages", disruptions.OutageViews, basename="outage")
-router.register("closures", disruptions.ClosureViews, basename="closure")
-router.register("qualifications", disruptions.QualificationViews, basename="qualification")
+router.register("closures", managing.ClosureViews, basename="closure")
+router.register("calendar-days", managing.CalendarDayViews, basename="calendar-day")
+router.register("users", managing.UserViews, basename="user")
+router.register("imports", managing.ImportViews, basename="import")
 router.register("repairs", disruptions.RepairViews, basename="repair")
 router.register("patients", patients.PatientViews, basename="patient")
-router.register("procedures", prescribing.ProcedureViews, basename="procedure")
+router.register("procedures", managing.ProcedureViews, basename="procedure")
 router.register("referrals", prescribing.ReferralViews, basename="referral")
 router.register("programmes", prescribing.ProgrammeViews, basename="programme")
 router.register("courses", courses.CourseViews, basename="course")

@@ -206,6 +206,16 @@ def end_outage(*, outage: Outage, ends_at: dt.datetime, by: User | None, now: dt
     return _set_end(outage, ends_at, now=now)
 
 
+def take_back(*, cause: Row, by: User | None, now: dt.datetime) -> None:
+    """It is not to be after all: sessions that nothing else stands in the way of are not to be re-placed any more."""
+
+    def write() -> Row:
+        type(cause)._default_manager.filter(pk=cause.pk).delete()
+        return cause
+
+    _change(write, Reach.of(cause), now=now)
+
+
 def _set_end(cause: Ending, ends_at: dt.datetime | None, *, now: dt.datetime) -> Ending:
     """Only what lies between the two ends is looked at: what was booked inside for a reason stays as it is."""
     before = cause.ends_at

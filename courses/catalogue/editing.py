@@ -7,9 +7,10 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
+from clinic.changes import require_unchanged
 from clinic.errors import Conflict, Invalid, NotAllowed, NotFound
 from clinic.locking import writing
-from clinic.models import User
+from clinic.models import Clinic, User
 from clinic.permissions import Permission
 from courses.catalogue.entries import FIGURES
 from courses.catalogue.loading import MARK
@@ -62,26 +63,46 @@ def _shown(procedure: Procedure, name: str, loaded: dict[str, Any]) -> ShownFigu
     return ShownFigure(name, _LABELS[name], value, source.get("source", ""), source.get("confidence", "CLINIC"))
 
 
-def edit_procedure(*, procedure: Procedure, by: User | None, now: dt.datetime, **fields: Any) -> Procedure:
+def create_procedure(*, clinic: Clinic, code: str, by: User | None, now: dt.datetime, **fields: Any) -> Procedure:
+    """A procedure of the clinic's own, which waits to be activated. `code` cannot be changed later.
+
+    Raises Invalid naming the wrong fields, NotAllowed, NotFound.
+    """
+    procedure = Procedure(clinic=clinic, code=code.strip().upper(), is_active=False)
+    _require_manager(procedure, by)
+    if unknown := sorted(set(fields) - _EDITABLE):
+        raise TypeError(f"a procedure has no {', '.join(unknown)}")
+    for name, value in fields.items():
+        setattr(procedure, name, value)
+        if name in FIGURES and value is not None:
+            procedure.sources[name] = {"source": "", "confidence": "CLINIC"}
+    with writing():
+        _clean(procedure)
+        procedure.save()
+    return procedure
+
+
+def edit_procedure(
+    *, procedure: Procedure, by: User | None, now: dt.datetime, seen: str | None = None, **fields: Any
+) -> Procedure:
     """Change figures and descriptions of a procedure; the next loading of the catalogue leaves them alone.
 
-    Raises Invalid naming the wrong fields, NotAllowed, NotFound, and Conflict for an active one left without minutes.
+    Raises Invalid naming the wrong fields, NotAllowed, NotFound, RowChanged where `seen` is of an older row, and
+    Conflict for an active one left without minutes.
     """
     _require_manager(procedure, by)
     if unknown := sorted(set(fields) - _EDITABLE):
         raise TypeError(f"a procedure has no {', '.join(unknown)}")
     with writing():
         locked = _lock(procedure)
+        require_unchanged(seen, locked)
         for name, value in fields.items():
             setattr(locked, name, value)
             if name in FIGURES:
                 locked.sources[name] = {"source": "", "confidence": "CLINIC"}
         if locked.is_active:
             _require_minutes(locked)
-        try:
-            locked.full_clean()
-        except ValidationError as error:
-            raise Invalid(details=error.message_dict) from error
+        _clean(locked)
         locked.save(update_fields=[*fields, "sources"])
     return locked
 
@@ -110,6 +131,13 @@ def deactivate_procedure(*, procedure: Procedure, by: User | None, now: dt.datet
 def _require_manager(procedure: Procedure, by: User | None) -> None:
     if by is not None and not by.may(Permission.MANAGE_CLINIC, procedure.clinic_id):
         raise NotAllowed() if procedure.clinic_id in by.clinic_ids() else NotFound()
+
+
+def _clean(procedure: Procedure) -> None:
+    try:
+        procedure.full_clean()
+    except ValidationError as error:
+        raise Invalid(details=error.message_dict) from error
 
 
 def _require_minutes(procedure: Procedure) -> None:

@@ -1,7 +1,7 @@
 """What an import found: one issue per defect, with its place, its outcome and what to do about it."""
 
 import csv
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -265,23 +265,26 @@ REPORT_COLUMNS = (
 )
 
 
+def report_rows(issues: Iterable[Issue]) -> Iterator[list[Any]]:
+    """The issues under REPORT_COLUMNS; line breaks in values become ``\\n``."""
+    for issue in issues:
+        yield [
+            issue.file,
+            issue.record or "",
+            issue.line,
+            issue.column,
+            issue.kind,
+            issue.related_record or "",
+            issue.raw_value.replace("\n", "\\n"),
+            issue.outcome,
+            issue.message,
+            issue.remedy,
+        ]
+
+
 def write_report(path: Path, issues: Iterable[Issue]) -> None:
-    """Write the issues as CSV (UTF-8, comma); line breaks in values become ``\\n``. Raises ``OSError``."""
+    """Write the issues as CSV (UTF-8, comma). Raises ``OSError``."""
     with path.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(REPORT_COLUMNS)
-        for issue in issues:
-            writer.writerow(
-                [
-                    issue.file,
-                    issue.record or "",
-                    issue.line,
-                    issue.column,
-                    issue.kind,
-                    issue.related_record or "",
-                    issue.raw_value.replace("\n", "\\n"),
-                    issue.outcome,
-                    issue.message,
-                    issue.remedy,
-                ]
-            )
+        writer.writerows(report_rows(issues))

@@ -18,7 +18,7 @@ from courses.importing.orders import load_orders
 from courses.importing.people import load_people
 from courses.importing.records import ClinicFiles
 from courses.importing.session_bookings import load_sessions
-from courses.importing.sites import find_or_create_clinic, load_site
+from courses.importing.sites import find_or_create_clinic, load_calendar, load_site
 
 GROUPS = ("site", "people", "bookings", "orders")
 
@@ -34,23 +34,35 @@ class Loaded:
 
 
 def load_clinic(
-    files: ClinicFiles, *, by: User | None, now: dt.datetime, done: Callable[[str], None] = lambda _group: None
+    files: ClinicFiles,
+    *,
+    by: User | None,
+    now: dt.datetime,
+    clinic: Clinic | None = None,
+    done: Callable[[str], None] = lambda _group: None,
 ) -> Loaded:
     """Write accepted records that are not in the database yet; nothing that is there is changed.
+
+    They go to `clinic`, else to the one of the name in the files, which is made if need be and gets its country's
+    public holidays proposed; a clinic that was named keeps its own calendar.
 
     Sessions and meetings that are over at `now` only count on their course. Each group of GROUPS is one durable
     transaction, and `done` is called with its name after it. Raises DomainError where the database refuses a group:
     then nothing of that group is written, the groups before it stay.
     """
     with pghistory.context(source="import", user=by.pk if by else None):
-        with writing():
-            clinic = find_or_create_clinic(files.settings)
+        proposes = clinic is None
+        if clinic is None:
+            with writing():
+                clinic = find_or_create_clinic(files.settings)
         loaded = Loaded(clinic)
         for group in GROUPS:
             with writing():
                 # Two imports of one clinic wait for each other, so that neither sees half of the other's keys.
                 Clinic.objects.select_for_update(no_key=True).get(pk=clinic.pk)
                 keys = ImportedKeys(clinic)
+                if proposes and group == "site":
+                    load_calendar(clinic, keys, now=now)
                 loaded.issues += _load_group(group, clinic, files, keys, now=now)
                 keys.save()
             loaded.created += keys.created
@@ -70,7 +82,7 @@ def _load_group(group: str, clinic: Clinic, files: ClinicFiles, keys: ImportedKe
         bookings.write()
         return bookings.issues
     if group == "site":
-        load_site(clinic, files, keys, now=now)
+        load_site(clinic, files, keys)
     else:
         load_orders(clinic, files, keys)
     return []

@@ -1,9 +1,7 @@
 """The clinic itself: its calendar, staff, rooms, devices, procedures, and who may give what and when."""
 
 import datetime as dt
-import re
 
-import holidays
 from django.conf import settings as django_settings
 from django.utils import translation
 
@@ -24,6 +22,7 @@ from courses.catalogue.models import Procedure, Qualification, Requirement
 from courses.importing.keys import ImportedKeys
 from courses.importing.records import ClinicFiles, ClinicSettings, ProcedureRow
 from courses.importing.timetable import WEEKDAYS
+from courses.managing.calendar_days import proposed_days
 
 _DAY = dt.timedelta(days=1)
 
@@ -49,9 +48,8 @@ def at_local(clinic: Clinic, moment: dt.datetime) -> dt.datetime:
     return moment.replace(tzinfo=clinic.tz).astimezone(dt.UTC)
 
 
-def load_site(clinic: Clinic, files: ClinicFiles, keys: ImportedKeys, *, now: dt.datetime) -> None:
-    """Everything that bookings refer to, in one transaction of the caller's."""
-    _load_calendar(clinic, keys, now=now)
+def load_site(clinic: Clinic, files: ClinicFiles, keys: ImportedKeys) -> None:
+    """Everything that bookings refer to but the calendar, in one transaction of the caller's."""
     _load_staff(files, keys)
     _load_rooms(clinic, files, keys)
     _load_equipment(clinic, files, keys)
@@ -61,41 +59,18 @@ def load_site(clinic: Clinic, files: ClinicFiles, keys: ImportedKeys, *, now: dt
     _load_absences(clinic, files, keys)
 
 
-def _load_calendar(clinic: Clinic, keys: ImportedKeys, *, now: dt.datetime) -> None:
+def load_calendar(clinic: Clinic, keys: ImportedKeys, *, now: dt.datetime) -> None:
     """Propose public holidays of the country until the end of the year in which booking ends.
 
     A day is proposed once: what the clinic makes of it is not proposed away again.
     """
     today = clinic.local_date(now)
     years = range(today.year, max((clinic.book_until or today).year, today.year + 1) + 1)
-    language = clinic.language if clinic.language in _languages(clinic.country) else None
-    public = holidays.country_holidays(clinic.country, years=years, language=language)
-    proposed = [(day, name) for day, name in sorted(public.items()) if day.year in years]
-    rows = [
-        CalendarDay(clinic=clinic, date=day, kind=CalendarDay.Kind.CLOSED, name=name[:200]) for day, name in proposed
-    ]
-    rows += [
-        CalendarDay(clinic=clinic, date=day, kind=CalendarDay.Kind.WORKED_AS, works_as=_works_as(day, proposed))
-        for day in sorted(public.weekend_workdays)
-        if day.year in years
-    ]
+    rows = proposed_days(clinic, years)
     present = set(CalendarDay.objects.filter(clinic=clinic).values_list("date", flat=True))
     fresh = [row for row in rows if row.date not in present and keys.find("calendar_day", str(row.date)) is None]
     for row in CalendarDay.objects.bulk_create(fresh):
         keys.remember("calendar_day", str(row.date), row.pk)
-
-
-def _languages(country: str) -> tuple[str, ...]:
-    return tuple(holidays.country_holidays(country).supported_languages or ())
-
-
-def _works_as(day: dt.date, proposed: list[tuple[dt.date, str]]) -> int:
-    """The weekday whose hours a working Saturday takes: that of the day off it was swapped for, else Friday."""
-    for holiday, name in proposed:
-        numbers = {int(number) for number in re.findall(r"\d+", name)}
-        if {day.year, day.month, day.day} <= numbers:
-            return holiday.isoweekday()
-    return 5
 
 
 def _load_staff(files: ClinicFiles, keys: ImportedKeys) -> None:

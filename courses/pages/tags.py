@@ -99,3 +99,9 @@ def age(born: dt.date, today: dt.date) -> str:
 @register.filter
 def weekday(value: dt.date) -> str:
     return dates.weekday(value)
+
+
+@register.simple_tag
+def weekday_of(number: int) -> str:
+    """Short name of weekday 1 … 7."""
+    return dates.weekday_name(number)

@@ -19,6 +19,7 @@ from courses.pages import (
     tasks,
     visits,
 )
+from courses.pages.managing import urls as managing_urls
 
 _VERB = "|".join(sessions.VERBS)
 _OUTCOME = "|".join(calls.OUTCOMES)
@@ -66,4 +67,5 @@ urlpatterns = [
     path("classes/<int:pk>/", meetings.meeting, name="meeting"),
     path("mails/", mails.mails, name="mails"),
     path("mails/<int:number>/", mails.mail, name="mail"),
+    *managing_urls.urlpatterns,
 ]

@@ -1,5 +1,6 @@
 """Lists: only one's own clinics, one page at a time, at a cost that does not grow with the rows."""
 
+import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
@@ -78,6 +79,13 @@ ROWS: dict[str, Callable[[Clinic, int], Any]] = {
     "classes": lambda clinic, _n: factories.GroupClassFactory(clinic=clinic),
     "tasks": lambda clinic, _n: factories.TaskFactory(clinic=clinic),
     "messages": _message,
+    "shifts": lambda clinic, _n: factories.ShiftFactory(clinic=clinic),
+    "qualifications": lambda clinic, n: factories.QualificationFactory(procedure=_procedure(clinic, n)),
+    "outages": lambda clinic, _n: factories.OutageFactory(resource=factories.RoomFactory(clinic=clinic).resource),
+    "closures": lambda clinic, _n: factories.ClosureFactory(clinic=clinic),
+    "calendar-days": lambda clinic, n: factories.CalendarDayFactory(
+        clinic=clinic, date=factories.MONDAY + dt.timedelta(days=n)
+    ),
 }
 SHARED = {"patients"}  # a patient's card belongs to the whole organisation
 

@@ -11,6 +11,7 @@ from courses.models import (
     Course,
     GroupClass,
     ImportedRecord,
+    ImportRun,
     Plan,
     Procedure,
     ProcedureVariant,
@@ -195,6 +196,32 @@ class GroupClassFactory(DjangoModelFactory[GroupClass]):
     start_time = dt.time(10, 0)
     minutes = 45
     rrule = "FREQ=WEEKLY;BYDAY=MO,WE,FR"
+
+
+class ImportRunFactory(DjangoModelFactory[ImportRun]):
+    """Checked: two rooms, one of them left out."""
+
+    class Meta:
+        model = ImportRun
+
+    clinic = factory.SubFactory(ClinicFactory)
+    status = ImportRun.Status.CHECKED
+    created_at = factory.LazyFunction(lambda: at("08:00"))
+    accepted = factory.LazyFunction(lambda: {"rooms": 1})
+    issues = factory.LazyFunction(
+        lambda: [
+            {
+                "file": "rooms.csv",
+                "record": 1,
+                "line": 2,
+                "column": "capacity",
+                "kind": "not_a_number",
+                "related_record": None,
+                "raw_value": "two",
+                "details": {"value": "two", "file": "rooms.csv", "column": "capacity"},
+            }
+        ]
+    )
 
 
 class ImportedRecordFactory(DjangoModelFactory[ImportedRecord]):

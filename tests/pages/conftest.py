@@ -9,9 +9,9 @@ import pytest
 import time_machine
 from django.test import Client
 
-from clinic.models import Absence, Clinic, Patient, User
+from clinic.models import Absence, CalendarDay, Clinic, Equipment, Patient, Shift, User
 from clinic.permissions import Role
-from courses.models import ClassMeeting, Course, Plan, Referral, Session
+from courses.models import ClassMeeting, Course, ImportRun, Plan, Referral, Session
 from notifications.outbox import announce_visits
 from notifications.snapshots import VisitSnapshot
 from tests import factories as f
@@ -32,6 +32,9 @@ class Scene:
     referral: Referral
     plan: Plan
     absence: Absence
+    device: Equipment
+    holiday: CalendarDay
+    run: ImportRun
     users: dict[str, User]
 
     def client(self, who: str) -> Client:
@@ -42,7 +45,7 @@ class Scene:
     def addresses(self) -> dict[str, str]:
         """Every page of the scene by the name of its address."""
         course, visit = self.session.course_id, self.session.visit_id
-        return {
+        return self.managed() | {
             "desk": "/",
             "board": f"/board/?d={f.MONDAY}",
             "board by room": f"/board/?d={f.MONDAY}&by=room",
@@ -65,6 +68,49 @@ class Scene:
             "calls": "/calls/",
             "absence-new": f"/therapists/{self.absence.therapist_id}/absences/new/",
             "absence": f"/absences/{self.absence.pk}/",
+        }
+
+    def managed(self) -> dict[str, str]:
+        """Every page of the manager; whose name begins with “own” is the clinic's, the others show one row."""
+        session = self.session
+        therapist = session.appointment.reservations.get(resource__kind="therapist").resource_id
+        room = session.appointment.reservations.get(resource__kind="room").resource_id
+        procedure = session.course.procedure
+        shift = Shift.objects.get(therapist=therapist)
+        skill = procedure.qualifications.get()
+        return {
+            "own staff": "/manage/",
+            "own new staff": "/manage/staff/new/",
+            "manage therapist": f"/manage/staff/{therapist}/",
+            "manage therapist edit": f"/manage/staff/{therapist}/edit/",
+            "manage new skill": f"/manage/staff/{therapist}/skills/new/",
+            "manage skill": f"/manage/skills/{skill.pk}/",
+            "manage new shift": f"/manage/staff/{therapist}/shifts/new/",
+            "manage shift": f"/manage/shifts/{shift.pk}/",
+            "own roster": f"/manage/roster/?d={f.MONDAY}",
+            "manage roster day": f"/manage/roster/{therapist}/{f.MONDAY}/",
+            "own rooms": "/manage/rooms/",
+            "own new room": "/manage/rooms/new/",
+            "manage room": f"/manage/rooms/{room}/",
+            "own new device": "/manage/devices/new/",
+            "manage device": f"/manage/devices/{self.device.pk}/",
+            "manage outage": f"/manage/places/{room}/outages/new/",
+            "own calendar": f"/manage/calendar/?y={f.MONDAY.year}",
+            "own new day": "/manage/calendar/new/",
+            "manage day": f"/manage/calendar/{self.holiday.pk}/",
+            "own closure": "/manage/closures/new/",
+            "own clinic": "/manage/clinic/",
+            "own accounts": "/manage/accounts/",
+            "own new account": "/manage/accounts/new/",
+            "manage account": f"/manage/accounts/{self.users['reception'].pk}/",
+            "own catalogue": "/manage/catalogue/",
+            "own new procedure": "/manage/catalogue/new/",
+            "manage procedure": f"/manage/catalogue/{procedure.pk}/",
+            "manage needs": f"/manage/catalogue/{procedure.pk}/needs/",
+            "manage areas": f"/manage/catalogue/{procedure.pk}/areas/",
+            "own imports": "/manage/imports/",
+            "manage import": f"/manage/imports/{self.run.pk}/",
+            "manage apart": f"/manage/catalogue/{procedure.pk}/apart/",
         }
 
 
@@ -117,7 +163,13 @@ def make_scene() -> Scene:
     users = {role.value: f.user_with_role(role, clinic) for role in Role}
     users["stranger"] = f.user_with_role(Role.MANAGER, f.ClinicFactory(name="Elsewhere"))
     users["outsider"] = f.UserFactory()
-    return Scene(clinic, patient, session, meeting, unplaced, unsigned, plan, absence, users)
+    device = f.EquipmentFactory(room=f.RoomFactory(clinic=clinic, name="Room 7", room_type="physio"))
+    holiday = f.CalendarDayFactory(clinic=clinic, date=f.MONDAY + dt.timedelta(days=20), name="Patron's day")
+    f.ProcedureVariantFactory(procedure=procedure)
+    f.OutageFactory(resource=device.resource, starts_at=f.at("00:00", day=20), ends_at=None)
+    f.ClosureFactory(clinic=clinic, starts_at=f.at("00:00", day=21), ends_at=f.at("00:00", day=22))
+    run = f.ImportRunFactory(clinic=clinic)
+    return Scene(clinic, patient, session, meeting, unplaced, unsigned, plan, absence, device, holiday, run, users)
 
 
 def visit_snapshot(clinic: Clinic, starts_at: dt.datetime) -> VisitSnapshot:

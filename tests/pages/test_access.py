@@ -48,7 +48,7 @@ def test_every_page_declares_who_may_open_it(pattern: URLPattern) -> None:
 
 def test_only_signing_in_and_out_and_the_language_are_open_to_anyone() -> None:
     opened = {p.name for p in urlpatterns if _declared(p) == ANYONE}
-    assert opened == {"sign-in", "sign-out", "set-language"}
+    assert opened == {"sign-in", "sign-out", "set-language", "invitation"}
 
 
 def test_an_unknown_address_is_not_found(scene: Scene) -> None:
@@ -68,7 +68,8 @@ def test_every_address_asks_strangers_to_sign_in(scene: Scene) -> None:
 def test_each_role_sees_exactly_its_pages(scene: Scene, role: Role) -> None:
     client = scene.client(role.value)
     for name, url in scene.addresses().items():
-        needed = _NEEDS.get(name, Permission.VIEW_CALENDAR)
+        managed = Permission.MANAGE_CLINIC if name.startswith(("own ", "manage ")) else Permission.VIEW_CALENDAR
+        needed = _NEEDS.get(name, managed)
         expected = 200 if needed in ROLE_PERMISSIONS[role] else 403
         assert client.get(url).status_code == expected, name
 
@@ -79,7 +80,7 @@ def test_to_outsiders_nothing_of_the_clinic_exists(scene: Scene, who: str) -> No
     own = {"desk", "board", "board by room", "board as list", "patients", "patient-new", "calls"}
     shared = {"patient", "course-new", "referral-new"}  # a patient's card belongs to the organisation
     for name, url in scene.addresses().items():
-        if who == "stranger" and name in own | shared:
+        if who == "stranger" and (name in own | shared or name.startswith("own ")):
             answer = client.get(url)
             assert answer.status_code == 200, name
             assert "Anna P." not in answer.content.decode(), name

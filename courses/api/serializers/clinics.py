@@ -22,6 +22,7 @@ class ClinicSerializer(serializers.ModelSerializer[Clinic]):
             "opening_weekdays",
             "grid_minutes",
             "book_until",
+            "published_until",
             "quiet_from",
             "quiet_until",
             "settle_minutes",

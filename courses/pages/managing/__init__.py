@@ -1,0 +1,1 @@
+"""Pages of the manager: staff, hours, places, calendar, catalogue, accounts, import."""
