@@ -56,7 +56,7 @@ function startHelp() {
   box.checked = keysAreOn();
   box.addEventListener("change", () => localStorage.setItem("keys", box.checked ? "on" : "off"));
   document.addEventListener("keydown", (event) => {
-    if (event.code !== "Slash" || !event.shiftKey || event.target.closest("input, textarea, select") || !keysAreOn()) return;
+    if (!(event.key === "?" || (event.code === "Slash" && event.shiftKey)) || event.target.closest("input, textarea, select") || !keysAreOn()) return;
     event.preventDefault();
     help.open = true;
     help.querySelector("summary").focus();
