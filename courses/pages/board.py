@@ -8,6 +8,7 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from clinic.models import Resource, Room, Therapist
 from clinic.permissions import Permission
@@ -160,7 +161,7 @@ def _frame(request: PageRequest, asked: BoardQuery) -> dict[str, Any]:
             Choice(code, name, code in asked.statuses)
             for code, name in {
                 **{look.code: str(look.word) for look in reversed(LOOKS.values()) if look.code != "unplaced"},
-                "ended": _("not treated"),
+                "ended": pgettext("session", "not treated"),
                 "class": _("class"),
             }.items()
         ][::-1],
