@@ -3,7 +3,7 @@
 import calendar
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from django.db.models import Count, DurationField, ExpressionWrapper, F, Q, Sum
@@ -55,6 +55,7 @@ def read_month(clinic: Clinic, date: dt.date, *, by: str, now: dt.datetime, ids:
     days = read_days(clinic, date.replace(day=1), last)
     start, end = days.bounds()
     meets = Q(starts_at__lt=end) & (Q(ends_at=None) | Q(ends_at__gt=start))
+    away: Iterable[tuple[int, dt.datetime, dt.datetime | None]]
     if by == BY_ROOM:
         rooms = Room.objects.filter(clinic=clinic, is_active=True).select_related("resource")
         names = {room.pk: str(room) for room in rooms}

@@ -33,7 +33,9 @@ def test_a_move_undone_is_as_if_it_had_not_been_and_nobody_hears_of_it(desk: Des
     session = booked(desk, sessions=1)[0]
     confirm_session(session=session, by=desk.reception, now=desk.now)
     session.refresh_from_db()
-    Message.objects.filter(kind__in=["summary", "invitation"]).update(status=Message.Status.SENT, sent_at=desk.now)
+    Message.objects.filter(kind__in=["summary", "invitation"]).update(
+        status=Message.Status.SENT, claimed_at=desk.now, sent_at=desk.now
+    )
     before = Standing.of(session)
     moved = move(desk, session, at("15:00", day=1))
     assert moved.status == Status.BOOKED
