@@ -6,6 +6,7 @@
     python3 run.py test [pytest's arguments]     all tests, or those you name
     python3 run.py check                         linters, types, layers, migrations, settings, templates, API schema
     python3 run.py bench NAME                    measure (`bench --list` says what there is)
+    python3 run.py screenshots                   the pictures of docs/, of the demonstration that is running
     python3 run.py manage COMMAND ...            Django's command line
     python3 run.py psql                          the database's own, as the application's role (--owner: as its owner)
 
@@ -36,6 +37,7 @@ COMMANDS = {
     "manage": "run",
     "psql": "run",
     "bench": "run",
+    "screenshots": "dev",
     "test": "dev",
     "check": "dev",
 }

@@ -46,6 +46,7 @@ def main(arguments: list[str]) -> int:
             "test": test,
             "check": check,
             "bench": bench,
+            "screenshots": screenshots,
             "manage": manage,
             "psql": psql,
         }[command](rest)
@@ -305,6 +306,13 @@ def bench(arguments: list[str]) -> int:
         product = Product(state, environment, host="127.0.0.1", port=8100)
         with product.running(background=False):
             return _call([*MANAGE, "bench", *arguments], product.environment)
+
+
+def screenshots(arguments: list[str]) -> int:
+    """Take the pictures of docs/ of the demonstration that is running."""
+    _takes_demo(["--demo"])
+    with _servers(_state("demo"), durable=False, join=True) as environment:
+        return _call([sys.executable, "-m", "tests.browser.pictures", *arguments], environment)
 
 
 def test(arguments: list[str]) -> int:

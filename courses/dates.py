@@ -54,6 +54,12 @@ def plain_day(day: dt.date, *, year: bool = False) -> str:
     return dateformat.format(day, "j E Y" if year else "j E")
 
 
+def month_text(day: dt.date) -> str:
+    """November 2026; ноябрь 2026."""
+    text = dateformat.format(day, "F Y")
+    return text.lower() if _is_russian() else text
+
+
 def every_weekday(number: int) -> str:
     """Of weekday 1 (Monday) … 7, what one does every week: Mondays; (по) понедельникам."""
     return (

@@ -16,5 +16,6 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
     "availability": ("courses.benchmarks.free_times", "free times of 12 therapists over HTTP, for a day and for 56"),
     "booking": ("courses.benchmarks.bookings", "booking a proposed course of ten sessions over HTTP"),
     "contention": ("courses.benchmarks.contention", "many buyers of the same places, in processes and over HTTP"),
+    "board": ("courses.benchmarks.boards", "the board with 500 sessions a day: server time, statements, page weight"),
     "delivery": ("notifications.benchmark", "mails leaving for a local SMTP server, two workers"),
 }

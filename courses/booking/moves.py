@@ -1,7 +1,7 @@
 """Moving one session: to any time that is free and keeps the course's rules, or with a reason past the softer ones."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -111,31 +111,64 @@ def free_starts(*, session: Session, first_day: dt.date, days: int, now: dt.date
     """Times this session could take without breaking a rule, in order; one per start, its therapist preferred."""
     if session.course.procedure.is_group:
         return _free_meetings(session, first_day=first_day, days=days, now=now)
+    found: dict[dt.datetime, FreeStart] = {}
+    for bridge, planned, start in _candidates(session, first_day=first_day, days=days, now=now):
+        if start.starts_at not in found and not _violations(bridge, planned):
+            found[start.starts_at] = start
+    return [found[moment] for moment in sorted(found)]
+
+
+def free_places(*, session: Session, first_day: dt.date, days: int, now: dt.datetime) -> list[FreeStart]:
+    """Like `free_starts`, but with every therapist who is free at a time, not just the preferred one."""
+    if session.course.procedure.is_group:
+        return _free_meetings(session, first_day=first_day, days=days, now=now)
+    candidates = _candidates(session, first_day=first_day, days=days, now=now)
+    found = [start for bridge, planned, start in candidates if not _violations(bridge, planned)]
+    return sorted(found, key=lambda start: start.starts_at)
+
+
+def free_places_by_room(*, session: Session, first_day: dt.date, days: int, now: dt.datetime) -> list[FreeStart]:
+    """Like `free_starts`, but one per start and room."""
+    if session.course.procedure.is_group:
+        return _free_meetings(session, first_day=first_day, days=days, now=now)
+    found: dict[tuple[int | None, dt.datetime], FreeStart] = {}
+    for bridge, planned, start in _candidates(session, first_day=first_day, days=days, now=now, each_room=True):
+        if (start.room_id, start.starts_at) not in found and not _violations(bridge, planned):
+            found[start.room_id, start.starts_at] = start
+    return sorted(found.values(), key=lambda start: start.starts_at)
+
+
+def _candidates(
+    session: Session, *, first_day: dt.date, days: int, now: dt.datetime, each_room: bool = False
+) -> Iterator[tuple[Bridge, PlannedSession, FreeStart]]:
+    """Starts at which therapist, room, device and patient are free, whatever the course's rules say, the session's own
+    therapist first; in the first free room, or in each.
+    """
     last = first_day + dt.timedelta(days=days - 1)
     end = dt.datetime.combine(last + dt.timedelta(days=1), dt.time(), tzinfo=session.course.clinic.tz)
     bridge = _bridge(session, now=now, until=end)
-    request = bridge.problem.courses[0]
+    request, resources = bridge.problem.courses[0], dict(bridge.problem.resources)
     patient = masks.starts_for(
         masks.join_days(bridge.problem.patient.free),
         request.slots,
         request.patient_margins.before,
         request.patient_margins.after,
     )
-    current = _therapist_of(session)
-    by_therapist = start_masks(request, dict(bridge.problem.resources))
-    found: dict[dt.datetime, FreeStart] = {}
-    for therapist in sorted(by_therapist, key=lambda pk: (pk != current, pk)):
-        joined = by_therapist[therapist] & patient
-        for day, slot, moment in each_start(bridge.clinic, bridge.days, joined):
-            if moment in found or not first_day <= bridge.days.date(day) <= last or moment <= now:
-                continue
-            where = pick_place(request, dict(bridge.problem.resources), day, slot)
-            if where is None:
-                continue
-            planned = PlannedSession(request.key, 1, day, slot, request.slots, therapist or None, where[0], where[1])
-            if not _violations(bridge, planned):
-                found[moment] = FreeStart(moment, therapist or None, where[0], where[1])
-    return [found[moment] for moment in sorted(found)]
+    current = therapist_of(session)
+    rooms = [_only_where(request, Target(now, room=room.room)) for room in request.rooms] if each_room else [request]
+    for wanted in rooms:
+        by_therapist = start_masks(wanted, resources)
+        for therapist in sorted(by_therapist, key=lambda pk: (pk != current, pk)):
+            joined = by_therapist[therapist] & patient
+            for day, slot, moment in each_start(bridge.clinic, bridge.days, joined):
+                if not first_day <= bridge.days.date(day) <= last or moment <= now:
+                    continue
+                where = pick_place(wanted, resources, day, slot)
+                if where is None:
+                    continue
+                who = therapist or None
+                planned = PlannedSession(request.key, 1, day, slot, request.slots, who, where[0], where[1])
+                yield bridge, planned, FreeStart(moment, who, where[0], where[1])
 
 
 def _free_meetings(session: Session, *, first_day: dt.date, days: int, now: dt.datetime) -> list[FreeStart]:
@@ -196,7 +229,7 @@ def _complete(bridge: Bridge, session: Session, target: Target) -> Target:
     request = bridge.problem.courses[0]
     if request.series is not None:
         return target
-    therapist = target.therapist if target.therapist is not None else _therapist_of(session)
+    therapist = target.therapist if target.therapist is not None else therapist_of(session)
     day, slot = _day_and_slot(bridge, target.starts_at)
     if not 0 <= day < bridge.days.count:
         return replace(target, therapist=therapist)
@@ -223,7 +256,8 @@ def _only_where(request: CourseRequest, target: Target) -> CourseRequest:
     return replace(request, rooms=tuple(rooms))
 
 
-def _therapist_of(session: Session) -> int | None:
+def therapist_of(session: Session) -> int | None:
+    """Whom a session has now."""
     if session.appointment_id is None:
         return None
     kinds = session.appointment.reservations.filter(resource__kind="therapist")  # type: ignore[union-attr]

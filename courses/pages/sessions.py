@@ -26,6 +26,7 @@ from courses.booking.transitions import PLACED, PLANNED, Status, may_become
 from courses.dates import clock, day_text, local, moment_text, read_day
 from courses.pages.forms import DateField, TimeField, on_grid
 from courses.pages.permissions import PageRequest, page
+from courses.pages.refusals import refusal_context
 
 DAYS_OFFERED = 14
 # What the service calls a field, and where the form shows it.
@@ -214,7 +215,7 @@ def session_move(request: PageRequest, pk: int) -> HttpResponse:
     here = local(one.appointment.starts_at)
     initial = {"date": here.date(), "time": here.time(), "version": one.version}
     form = MoveForm(request.POST or None, initial=initial, therapists=therapists, rooms=rooms)
-    error = None
+    error, refusal = None, {}
     if request.method == "POST" and form.is_valid():
         try:
             return _move(request, one, form.cleaned_data)
@@ -222,7 +223,7 @@ def session_move(request: PageRequest, pk: int) -> HttpResponse:
             for name, sentences in wrong.details.items():
                 form.add_error(_FIELDS_OF_MOVE.get(name), [str(sentence) for sentence in sentences])
         except Conflict as refused:
-            error = refused
+            error, refusal = refused, _refusal(one, refused, form.cleaned_data, request.now)
     today = one.course.clinic.local_date(request.now)
     first = read_day(request.GET.get("from", ""), here.date())
     first = min(max(first, today), max(here.date(), today) + MOST_AHEAD)
@@ -234,6 +235,7 @@ def session_move(request: PageRequest, pk: int) -> HttpResponse:
     context = session_context(request, one) | {
         "form": form,
         "error": error,
+        "refusal": refusal,
         "days": _by_day(starts, {t.pk: t for t in Therapist.objects.filter(pk__in={s.therapist_id for s in starts})}),
         "first": first,
         "earlier": first - dt.timedelta(days=DAYS_OFFERED),
@@ -257,6 +259,12 @@ def _move(request: PageRequest, one: Session, data: dict[str, Any]) -> HttpRespo
     )
     messages.success(request, _("Moved to %(time)s.") % {"time": moment_text(wanted)})
     return redirect("session", pk=moved.pk)
+
+
+def _refusal(one: Session, refused: Conflict, data: dict[str, Any], now: dt.datetime) -> dict[str, Any]:
+    wanted = dt.datetime.combine(data["date"], data["time"], tzinfo=one.course.clinic.tz)
+    therapist, room = _key(data["therapist"]), _key(data["room"])
+    return refusal_context(one, refused, wanted, therapist=therapist, room=room, now=now)
 
 
 def _key(text: Any) -> int | None:

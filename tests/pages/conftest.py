@@ -50,6 +50,8 @@ class Scene:
             "board": f"/board/?d={f.MONDAY}",
             "board by room": f"/board/?d={f.MONDAY}&by=room",
             "board as list": f"/board/?d={f.MONDAY}&view=list",
+            "board of a week": f"/board/?d={f.MONDAY}&view=week",
+            "board of a month": f"/board/?d={f.MONDAY}&view=month",
             "patients": "/patients/",
             "patient-new": "/patients/new/",
             "patient": f"/patients/{self.patient.pk}/",

@@ -77,7 +77,17 @@ def test_each_role_sees_exactly_its_pages(scene: Scene, role: Role) -> None:
 @pytest.mark.parametrize("who", ["outsider", "stranger"])
 def test_to_outsiders_nothing_of_the_clinic_exists(scene: Scene, who: str) -> None:
     client = scene.client(who)
-    own = {"desk", "board", "board by room", "board as list", "patients", "patient-new", "calls"}
+    own = {
+        "desk",
+        "board",
+        "board by room",
+        "board as list",
+        "board of a week",
+        "board of a month",
+        "patients",
+        "patient-new",
+        "calls",
+    }
     shared = {"patient", "course-new", "referral-new"}  # a patient's card belongs to the organisation
     for name, url in scene.addresses().items():
         if who == "stranger" and (name in own | shared or name.startswith("own ")):

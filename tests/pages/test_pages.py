@@ -117,7 +117,20 @@ def test_an_expired_hold_is_not_on_the_board(scene: Scene) -> None:
     assert f'id="s{gone.pk}"' not in text
 
 
-@pytest.mark.parametrize("name", ["desk", "board", "board by room", "board as list", "patient", "patients", "calls"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "desk",
+        "board",
+        "board by room",
+        "board as list",
+        "board of a week",
+        "board of a month",
+        "patient",
+        "patients",
+        "calls",
+    ],
+)
 def test_long_lists_take_no_more_statements(scene: Scene, name: str) -> None:
     client, url = scene.client("reception"), scene.addresses()[name]
     client.get(url)

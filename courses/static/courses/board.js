@@ -1,12 +1,15 @@
-// The board's keys, its refresh and its line of the present.
-const board = document.getElementById("board");
+// The board: one tab stop and arrows, the line of the present, its own keys; refresh and moving are modules of their own.
+import { startDialog } from "./board-dialog.js";
+import { startMoving, isMoving, beginMove } from "./board-moving.js";
+import { startRefresh } from "./board-refresh.js";
 
+const board = document.getElementById("board");
 const cards = () => [...board.querySelectorAll("a.card")];
 
 // --- One tab stop: arrows go from card to card ---
 function settle(current) {
   const all = cards();
-  const stop = current && all.includes(current) ? current : all[0];
+  const stop = current && all.includes(current) ? current : all.find((card) => card.tabIndex === 0) || all[0];
   for (const card of all) card.tabIndex = card === stop ? 0 : -1;
 }
 
@@ -28,59 +31,82 @@ function neighbour(card, key) {
 
 const KEYS = ["ArrowDown", "ArrowUp", "ArrowLeft", "ArrowRight", "Home", "End"];
 
-// --- Refresh: every ten seconds while the page is seen; only when something changed is it drawn again ---
-async function refresh() {
-  if (document.visibilityState !== "visible") return;
-  const columns = document.getElementById("board-columns");
-  const address = `${board.dataset.here}&seen=${columns.dataset.digest}`;
-  let answer;
-  try {
-    answer = await fetch(address, { headers: { "HX-Request": "true" }, credentials: "same-origin" });
-  } catch {
-    return; // the next tick tries again
-  }
-  if (answer.status !== 200 || answer.redirected) return;
-  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("board-columns");
-  if (!fresh) return;
-  const before = new Map(cards().map((card) => [card.id, card.getAttribute("aria-label")]));
-  const focused = document.activeElement?.id;
-  columns.replaceWith(fresh);
-  const changed = cards().filter((card) => before.get(card.id) !== card.getAttribute("aria-label"));
-  for (const card of changed) card.classList.add("changed");
-  const held = focused && document.getElementById(focused);
-  settle(held || null);
-  if (held && board.contains(held)) held.focus({ preventScroll: true });
-}
-
-// --- The line of the present moves every minute ---
-function moveNow() {
-  for (const line of board.querySelectorAll(".now")) {
-    const row = Number([...line.classList].find((name) => /^r\d+$/.test(name)).slice(1));
-    const last = Number(document.getElementById("board-columns").dataset.hours) * 12;
-    line.classList.remove(`r${row}`);
-    if (row < last) line.classList.add(`r${row + 1}`);
-    else line.remove();
-  }
-}
-
-if (board) {
-  settle(null);
-  board.addEventListener("keydown", (event) => {
-    const card = event.target.closest("a.card");
-    if (!card || !KEYS.includes(event.key) || event.altKey || event.ctrlKey) return;
+function onKey(event) {
+  if (isMoving() || event.altKey || event.ctrlKey || event.metaKey) return;
+  const card = event.target.closest("a.card");
+  if (card && KEYS.includes(event.key)) {
     event.preventDefault();
     const target = neighbour(card, event.key);
     if (!target) return;
     settle(target);
     target.focus();
+  } else if (card && card.dataset.version && event.code === "KeyM" && keysAreOn()) {
+    event.preventDefault();
+    event.stopPropagation();
+    beginMove(card);
+  }
+}
+
+// --- Keys of one letter can be switched off ---
+const keysAreOn = () => localStorage.getItem("keys") !== "off";
+
+function startHelp() {
+  const box = document.getElementById("keys-on");
+  const help = document.getElementById("board-help");
+  box.checked = keysAreOn();
+  box.addEventListener("change", () => localStorage.setItem("keys", box.checked ? "on" : "off"));
+  document.addEventListener("keydown", (event) => {
+    if (!(event.key === "?" || (event.code === "Slash" && event.shiftKey)) || event.target.closest("input, textarea, select") || !keysAreOn()) return;
+    event.preventDefault();
+    help.open = true;
+    help.querySelector("summary").focus();
   });
+}
+
+// --- The line of the present moves every minute; the server's clock counts, not this machine's ---
+function startNow() {
+  const [, hours, minutes] = /T(\d\d):(\d\d)/.exec(board.dataset.now);
+  const begun = performance.now();
+  const move = () => {
+    const minute = Number(hours) * 60 + Number(minutes) + (performance.now() - begun) / 60_000;
+    const columns = document.getElementById("board-columns");
+    const row = Math.floor(minute / 5) - Number(columns.dataset.first) * 12;
+    for (const line of columns.querySelectorAll(".now")) {
+      line.hidden = row < 0 || row >= Number(columns.dataset.hours) * 12;
+      line.style.setProperty("grid-row-start", String(row + 1));
+      const step = line.closest(".body, .scale").clientHeight / (Number(columns.dataset.hours) * 12);
+      line.style.setProperty("transform", `translateY(${((minute % 5) / 5) * step}px)`);
+    }
+    const label = columns.querySelector(".now-time");
+    if (label) label.textContent = `${String(Math.floor(minute / 60) % 24).padStart(2, "0")}:${String(Math.floor(minute % 60)).padStart(2, "0")}`;
+  };
+  move();
+  setInterval(move, 60_000);
+  board.addEventListener("board:changed", move);
+}
+
+// --- A board that is opened again is where it was; one opened anew shows the present ---
+function startScroll() {
+  const key = `scroll ${location.search}`;
+  const kept = sessionStorage.getItem(key);
+  const now = board.querySelector(".column .now");
+  if (kept) [board.scrollLeft, board.scrollTop] = kept.split(",").map(Number);
+  else if (now) board.scrollTop = Math.max(0, now.offsetTop - board.clientHeight / 3);
+  addEventListener("pagehide", () => sessionStorage.setItem(key, `${board.scrollLeft},${board.scrollTop}`));
+}
+
+if (board) {
+  settle(null);
+  board.addEventListener("keydown", onKey);
   board.addEventListener("focusin", (event) => {
     const card = event.target.closest("a.card");
     if (card) settle(card);
   });
-  setInterval(refresh, 10_000);
-  setInterval(moveNow, 300_000);
-  // The first hours of a day may be long past.
-  const now = board.querySelector(".column .now");
-  if (now) board.scrollTop = Math.max(0, now.offsetTop - board.clientHeight / 3);
+  board.addEventListener("board:changed", () => settle(document.activeElement));
+  startHelp();
+  startScroll();
+  startNow();
+  startDialog(board);
+  startMoving(board);
+  startRefresh(board);
 }

@@ -100,7 +100,7 @@ document.addEventListener("keydown", (event) => {
     if (form) form.requestSubmit();
     return;
   }
-  if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (typing || event.ctrlKey || event.metaKey || event.altKey || localStorage.getItem("keys") === "off") return;
   const target = document.querySelector(`[data-key="${CSS.escape(event.code)}"]`);
   if (target) {
     event.preventDefault();
