@@ -14,6 +14,10 @@ from tests.pages.conftest import Scene
 
 _NEEDS = {
     "patient-new": Permission.EDIT_PATIENTS,
+    "patient-edit": Permission.EDIT_PATIENTS,
+    "patient-merge": Permission.EDIT_PATIENTS,
+    "patient-merge-review": Permission.EDIT_PATIENTS,
+    "call-sheet": Permission.SEE_MESSAGES,
     "course-new": Permission.BOOK,
     "referral-new": Permission.BOOK,
     "plan-courses": Permission.BOOK,
@@ -76,8 +80,28 @@ def test_each_role_sees_exactly_its_pages(scene: Scene, role: Role) -> None:
 @pytest.mark.parametrize("who", ["outsider", "stranger"])
 def test_to_outsiders_nothing_of_the_clinic_exists(scene: Scene, who: str) -> None:
     client = scene.client(who)
-    own = {"desk", "board", "board by room", "board as list", "patients", "patient-new", "calls"}
-    shared = {"patient", "course-new", "referral-new"}  # a patient's card belongs to the organisation
+    own = {
+        "desk",
+        "board",
+        "board by room",
+        "board as list",
+        "patients",
+        "patient-new",
+        "calls",
+        "search",
+        "cabinets",
+        "call-sheet",
+    }
+    shared = {  # a patient's card belongs to the organisation
+        "patient",
+        "patient-edit",
+        "patient-merge",
+        "patient-merge-review",
+        "patient-sheet",
+        "patient-certificate",
+        "course-new",
+        "referral-new",
+    }
     for name, url in scene.addresses().items():
         if who == "stranger" and name in own | shared:
             answer = client.get(url)
