@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from clinic.errors import Conflict, Invalid, NotAllowed
 from clinic.locking import lock_resources, writing
-from clinic.models import ContactPerson, Patient, PatientPhone, Reservation, Resource, Task, User
+from clinic.models import Clinic, ContactPerson, Patient, PatientPhone, Reservation, Resource, Task, User
 from clinic.permissions import Permission
 from clinic.registering import CONSENTS
 from clinic.searching import refresh_search_text
@@ -210,8 +210,8 @@ def _complete(kept: Patient, other: Patient) -> None:
     refresh_search_text(kept)
 
 
-def _by_clinic(visits: Iterable[Visit]) -> dict[object, list[Visit]]:
-    found: dict[object, list[Visit]] = defaultdict(list)
+def _by_clinic(visits: Iterable[Visit]) -> dict[Clinic, list[Visit]]:
+    found: dict[Clinic, list[Visit]] = defaultdict(list)
     for visit in visits:
         found[visit.clinic].append(visit)
     return found

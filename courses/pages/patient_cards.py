@@ -123,8 +123,8 @@ def patient_edit(request: PageRequest, pk: int) -> HttpResponse:
             messages.success(request, _("Card saved."))
             return redirect("patient", pk=one.pk)
     context = {"patient": one, "form": form, "phones": phones, "contacts": contacts}
-    wrong = form.errors or any(phones.errors) or any(contacts.errors)
-    return render(request, "pages/patient_edit.html", context, status=422 if wrong else 200)
+    refused = form.errors or any(phones.errors) or any(contacts.errors)
+    return render(request, "pages/patient_edit.html", context, status=422 if refused else 200)
 
 
 def _is_filled(contact: dict[str, Any]) -> bool:
@@ -174,7 +174,7 @@ def patient_merge_review(request: PageRequest, pk: int, other: int) -> HttpRespo
 
 def _compared(kept: Patient, gone: Patient) -> list[tuple[Any, Any, Any, bool]]:
     """Label, both values, and whether they differ, where at least one is known."""
-    rows = []
+    rows: list[tuple[Any, Any, Any, bool]] = []
     for name in _NAMES:
         field = CardForm.base_fields[name]
         one, two = getattr(kept, name) or "", getattr(gone, name) or ""

@@ -24,7 +24,7 @@ def test_phones_and_people_are_replaced_when_named(reception: APIClient, clinic:
 
 def test_consents_have_their_date(reception: APIClient, clinic: Clinic) -> None:
     patient = f.PatientFactory(consent_sms=True, consent_date=None)
-    answer = reception.post(f"/api/v1/patients/{patient.pk}/consents/", {"sms": False}, format="json")
+    answer = reception.post(f"/api/v1/patients/{patient.pk}/consents/", {"consent_sms": False}, format="json")
     assert answer.status_code == 200
     assert answer.json()["consent_sms"] is False
     assert answer.json()["consent_date"] is not None

@@ -118,7 +118,7 @@ class MergeBody(Body):
 class ConsentsBody(Body):
     """Only what is named changes; today becomes the date of the consents."""
 
-    data = serializers.BooleanField(required=False)
-    email = serializers.BooleanField(required=False)
-    sms = serializers.BooleanField(required=False)
-    marketing = serializers.BooleanField(required=False)
+    consent_data = serializers.BooleanField(required=False)
+    consent_email = serializers.BooleanField(required=False)
+    consent_sms = serializers.BooleanField(required=False)
+    consent_marketing = serializers.BooleanField(required=False)

@@ -60,5 +60,6 @@ class PatientViews(Shelf):
     def consents(self, request: Request, pk: str) -> Response:
         """Record what the patient agrees to, or no longer does."""
         body = self.read(serializers.ConsentsBody, request)
-        registering.record_consent(patient=self.get_object(), **body, by=self.by, now=self.now)
+        given = {name.removeprefix("consent_"): value for name, value in body.items()}
+        registering.record_consent(patient=self.get_object(), **given, by=self.by, now=self.now)
         return Response(serializers.PatientSerializer(self.get_object()).data)
