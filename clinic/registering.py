@@ -408,10 +408,10 @@ def _write_contacts(patient: Patient, people: Sequence[Mapping[str, Any]]) -> No
     """Those named as before keep their row, so that the trail tells a correction from a new person."""
     known = {contact.name: contact for contact in patient.contacts.all()}
     for person in people:
-        ContactPerson.objects.update_or_create(
-            pk=known[person["name"]].pk if person["name"] in known else None,
-            defaults={"patient": patient, **person},
-        )
+        contact = known.get(person["name"]) or ContactPerson(patient=patient)
+        for name, value in person.items():
+            setattr(contact, name, value)
+        contact.save()
     patient.contacts.exclude(name__in=[person["name"] for person in people]).delete()
 
 

@@ -311,6 +311,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 60.0,
         "options": {"expires": 60},
     },
+    "requeue-silent-repairs": {
+        "task": "courses.booking.tasks.requeue_silent_repairs",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
 }
 
 # --- History and logs -----------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from courses.booking.models import (
     SessionReservation,
     Visit,
 )
+from courses.booking.repair_models import Repair
 from courses.catalogue.models import Procedure, ProcedureSeparation, ProcedureVariant, Qualification, Requirement
 from courses.groups.models import ClassMeeting, GroupClass
 from courses.importing.models import ImportedRecord
@@ -30,6 +31,7 @@ __all__ = [
     "Record",
     "RecordAmendment",
     "Referral",
+    "Repair",
     "Requirement",
     "Session",
     "SessionAppointment",

@@ -1,5 +1,5 @@
 """Where Celery looks for the tasks of all sub-packages."""
 
-from courses.booking.tasks import release_expired_holds
+from courses.booking.tasks import release_expired_holds, requeue_silent_repairs, run_repair
 
-__all__ = ["release_expired_holds"]
+__all__ = ["release_expired_holds", "requeue_silent_repairs", "run_repair"]

@@ -142,7 +142,13 @@ class _Announcement:
         elif told.heard is None and not in_summary:
             self._call(Kind.INVITATION, visit, self.settled)
         elif told.heard is not None and not (told.is_sure and visit.tells_the_same_as(told.heard)):
-            self._call(Kind.CHANGE, visit, self.settled)
+            # One call about several visits, not one for each.
+            if not (in_summary and self._is_summarised(visit)):
+                self._call(Kind.CHANGE, visit, self.settled)
+
+    def _is_summarised(self, visit: VisitSnapshot) -> bool:
+        messages = [*self.new, *self.rewritten]
+        return any(message.kind == Kind.SUMMARY and visit.uid in message.visits_by_uid() for message in messages)
 
     def _tell_cancelled(self, visit: VisitSnapshot, told: _Told) -> None:
         if told.heard is None or told.heard.starts_at <= self.now or (told.heard.cancelled and told.is_sure):

@@ -50,6 +50,10 @@ class Clinic(models.Model):
     reminder_offsets = ArrayField(models.PositiveSmallIntegerField(), default=default_reminder_offsets)
     hold_minutes = models.PositiveSmallIntegerField(default=10)
     late_cancel_hours = models.PositiveSmallIntegerField(default=24)
+    moves_await_word = models.BooleanField(
+        default=True,
+        help_text=_("A session that the clinic moved is not confirmed until the patient says so."),
+    )
     room_change_minutes = models.PositiveSmallIntegerField(default=0)
     created_at = models.DateTimeField(auto_now_add=True)
 

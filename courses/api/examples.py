@@ -123,6 +123,9 @@ PLANS = [
                         "course": 12,
                         "alone": False,
                         "reason": "fully_booked",
+                        "sentence": "The times that would suit are booked already.",
+                        "waterfall_sentence": "Open 40 days → a shift on 21 days → time left on 17 days → the patient "
+                        "free on 9 days",
                         "waterfall": [
                             {"filter": "opening", "days": 40},
                             {"filter": "works", "days": 21},
@@ -152,6 +155,8 @@ PLANS = [
                     "placed": 10,
                     "asked": 10,
                     "visits": 10,
+                    "therapists": 1,
+                    "wait_minutes": 0,
                     "wishes": {"courses": {"12": {"window_from": "16:30"}}},
                     "drops_demands": False,
                 },
@@ -166,6 +171,8 @@ PLANS = [
                     "placed": 10,
                     "asked": 10,
                     "visits": 10,
+                    "therapists": 1,
+                    "wait_minutes": 0,
                     "wishes": {"courses": {"12": {"weekdays_strength": "wish", "therapist_strength": "wish"}}},
                     "drops_demands": False,
                 },

@@ -8,11 +8,11 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
-from clinic.models import Absence, Appointment, Equipment, Patient, Room, Task, Therapist
+from clinic.models import Absence, Appointment, Closure, Equipment, Outage, Patient, Room, Task, Therapist
 from clinic.searching import search_patients
 from courses.api.fields import FIRST_DAY, LARGEST_KEY, LAST_DAY
 from courses.booking.transitions import Status
-from courses.models import Course, GroupClass, Procedure, Programme, Referral, Session, Visit
+from courses.models import Course, GroupClass, Procedure, Programme, Qualification, Referral, Repair, Session, Visit
 from notifications.models import Message
 
 _DAY_BOUNDS = [
@@ -184,6 +184,45 @@ class AbsenceFilters(filters.FilterSet):
 
     class Meta:
         model = Absence
+        fields: list[str] = []
+
+
+class OutageFilters(filters.FilterSet):
+    resource = KeyFilter("resource")
+    date_from = DayFilter("ends_at", "date__gte")
+    date_until = DayFilter("starts_at", "date__lte")
+
+    class Meta:
+        model = Outage
+        fields: list[str] = []
+
+
+class ClosureFilters(filters.FilterSet):
+    clinic = KeyFilter("clinic")
+    date_from = DayFilter("ends_at", "date__gte")
+    date_until = DayFilter("starts_at", "date__lte")
+
+    class Meta:
+        model = Closure
+        fields: list[str] = []
+
+
+class QualificationFilters(filters.FilterSet):
+    therapist = KeyFilter("therapist")
+    procedure = KeyFilter("procedure")
+
+    class Meta:
+        model = Qualification
+        fields: list[str] = []
+
+
+class RepairFilters(filters.FilterSet):
+    clinic = KeyFilter("clinic")
+    absence = KeyFilter("absence")
+    status = filters.ChoiceFilter(choices=Repair.Status.choices)
+
+    class Meta:
+        model = Repair
         fields: list[str] = []
 
 

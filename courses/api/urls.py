@@ -3,7 +3,18 @@
 from django.urls import include, path, re_path
 from rest_framework.routers import SimpleRouter
 
-from courses.api.views import calendar, clinics, courses, description, desk, patients, plans, prescribing, sessions
+from courses.api.views import (
+    calendar,
+    clinics,
+    courses,
+    description,
+    desk,
+    disruptions,
+    patients,
+    plans,
+    prescribing,
+    sessions,
+)
 
 router = SimpleRouter()
 router.register("clinics", clinics.ClinicViews, basename="clinic")
@@ -11,6 +22,10 @@ router.register("therapists", clinics.TherapistViews, basename="therapist")
 router.register("rooms", clinics.RoomViews, basename="room")
 router.register("equipment", clinics.EquipmentViews, basename="equipment")
 router.register("absences", clinics.AbsenceViews, basename="absence")
+router.register("outages", disruptions.OutageViews, basename="outage")
+router.register("closures", disruptions.ClosureViews, basename="closure")
+router.register("qualifications", disruptions.QualificationViews, basename="qualification")
+router.register("repairs", disruptions.RepairViews, basename="repair")
 router.register("patients", patients.PatientViews, basename="patient")
 router.register("procedures", prescribing.ProcedureViews, basename="procedure")
 router.register("referrals", prescribing.ReferralViews, basename="referral")
@@ -30,5 +45,6 @@ urlpatterns = [
     path("schema/", description.SchemaView.as_view(), name="schema"),
     path("docs/", description.DocsView.as_view(), name="docs"),
     path("v1/", include(router.urls)),
-    re_path(r"^.*$", description.NothingHere.as_view(), name="nothing"),
+    # Whatever else, also with a line break in it.
+    re_path("", description.NothingHere.as_view(), name="nothing"),
 ]

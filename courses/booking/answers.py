@@ -4,7 +4,7 @@ from typing import Any
 
 from courses.booking.calendars import time_of
 from courses.booking.problems import Bridge
-from courses.planning.types import SLOTS_PER_DAY, Change, Concession, Explanation, Plan, Relaxation
+from courses.planning.types import SLOT_MINUTES, SLOTS_PER_DAY, Change, Concession, Explanation, Plan, Relaxation
 
 
 def explanation_json(bridge: Bridge, explanation: Explanation | None) -> dict[str, Any]:
@@ -60,6 +60,8 @@ def _concession(bridge: Bridge, concession: Concession) -> dict[str, Any]:
         "placed": len(concession.plan.sessions),
         "asked": _asked(bridge),
         "visits": concession.plan.stats.visits,
+        "therapists": concession.plan.stats.therapists,
+        "wait_minutes": concession.plan.stats.wait_slots * SLOT_MINUTES,
         # Fewer sessions, other rooms and rules between procedures are not wishes: a doctor decides them.
         "wishes": {"courses": wishes} if all(_is_wish(change) for change in concession.changes) else None,
         "drops_demands": any(_is_demanded(bridge, change) for change in concession.changes),

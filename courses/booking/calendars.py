@@ -257,7 +257,7 @@ _PACKED = """
     FROM clinic_reservation
     WHERE live AND resource_id = ANY (%s) AND starts_at >= %s - interval '1 day' AND starts_at < %s AND ends_at > %s
       AND (held_until IS NULL OR held_until > %s)
-      AND NOT (appointment_id = ANY (%s) AND (resource_id = %s OR EXISTS (
+      AND NOT (appointment_id = ANY (%s) AND (resource_id = ANY (%s) OR EXISTS (
           SELECT 1 FROM clinic_appointment a WHERE a.id = appointment_id AND a.kind = 'treatment')))
     GROUP BY resource_id
 """
@@ -268,17 +268,17 @@ def read_taken(
     resources: Collection[int],
     *,
     now: dt.datetime,
-    patient: int | None = None,
+    patients: Collection[int] = (),
     ignoring: Collection[int] = (),
 ) -> dict[int, np.ndarray]:
     """Resource → int array (days, 288) of places taken in each local slot. One statement; expired holds do not count.
 
-    `ignoring` names appointments that `patient` is to leave: treatments are read as if they were not there, of a
-    class only the patient's own part.
+    `ignoring` names appointments that `patients` are to leave: treatments are read as if they were not there, of a
+    class only the patients' own part.
     """
     start, end = days.bounds()
     with connection.cursor() as cursor:
-        cursor.execute(_PACKED, [list(resources), start, end, start, now, list(ignoring), patient])
+        cursor.execute(_PACKED, [list(resources), start, end, start, now, list(ignoring), list(patients)])
         rows = cursor.fetchall()
     moments, offsets = _utc_offsets(days.clinic.tz, start, end)
     first_wall = (days.first.toordinal() - _EPOCH_ORDINAL) * 24 * 60
@@ -314,6 +314,32 @@ class Calendars:
     patient: Masks
 
 
+def read_presence(
+    days: Days,
+    *,
+    therapists: Collection[int],
+    places: Collection[int],
+    hands: Mapping[int, int],
+) -> dict[int, tuple[Masks, Masks]]:
+    """Resource → when it works, and when it is there: see `ResourceDays`. Two statements."""
+    works = read_working_hours(days, therapists)
+    away = read_away(days, [*therapists, *places])
+    shut = away.get(None, {})
+    nothing = (0,) * days.count
+
+    def present(hours: Masks, gone: Mapping[int, int]) -> Masks:
+        return tuple(mask & ~gone.get(day, 0) & ~shut.get(day, 0) if mask else 0 for day, mask in enumerate(hours))
+
+    own = {t: (works.get(t, nothing), present(works.get(t, nothing), away.get(t, {}))) for t in therapists}
+    standing = {p: (days.open_masks, present(days.open_masks, away.get(p, {}))) for p in places}
+    return own | standing | {h: own[t] for h, t in hands.items()}
+
+
+def free_layer(present: Masks, counts: np.ndarray, most: int) -> Masks:
+    """Where a resource is there and fewer than `most` of its places are taken."""
+    return tuple(p & m for p, m in zip(present, masks_of(counts < most), strict=True))
+
+
 def read_calendars(
     days: Days,
     *,
@@ -331,27 +357,18 @@ def read_calendars(
     devices work whenever the clinic is open.
     """
     hands = hands or {}
-    works = read_working_hours(days, therapists)
-    away = read_away(days, [*therapists, *places])
-    shut = away.get(None, {})
-    wanted = [*therapists, *places, *hands, *([patient] if patient is not None else [])]
-    taken = read_taken(days, wanted, now=now, patient=patient, ignoring=ignoring)
-    nothing = (0,) * days.count
+    presence = read_presence(days, therapists=therapists, places=places, hands=hands)
+    own_key = [patient] if patient is not None else []
+    taken = read_taken(days, [*presence, *own_key], now=now, patients=own_key, ignoring=ignoring)
 
-    def calendar(resource: int, hours: Masks, gone: Mapping[int, int]) -> ResourceDays:
-        present = tuple(mask & ~gone.get(day, 0) & ~shut.get(day, 0) if mask else 0 for day, mask in enumerate(hours))
+    def calendar(resource: int, works: Masks, present: Masks) -> ResourceDays:
         counts, capacity = taken.get(resource), capacities.get(resource, 1)
         if counts is None:
-            return ResourceDays(hours, present, present, present if capacity > 1 else None)
-        free = tuple(p & m for p, m in zip(present, masks_of(counts < capacity), strict=True))
-        twice = None
-        if capacity > 1:
-            twice = tuple(p & m for p, m in zip(present, masks_of(counts < capacity - 1), strict=True))
-        return ResourceDays(hours, present, free, twice)
+            return ResourceDays(works, present, present, present if capacity > 1 else None)
+        free = free_layer(present, counts, capacity)
+        return ResourceDays(works, present, free, free_layer(present, counts, capacity - 1) if capacity > 1 else None)
 
-    calendars = {t: calendar(t, works.get(t, nothing), away.get(t, {})) for t in therapists}
-    calendars |= {p: calendar(p, days.open_masks, away.get(p, {})) for p in places}
-    calendars |= {h: calendar(h, works.get(t, nothing), away.get(t, {})) for h, t in hands.items()}
+    calendars = {pk: calendar(pk, *masks) for pk, masks in presence.items()}
     own = taken.get(patient) if patient is not None else None
     at_leisure = (FULL_DAY,) * days.count if own is None else masks_of(own == 0)
     return Calendars(days=days, resources=calendars, patient=at_leisure)

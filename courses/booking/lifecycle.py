@@ -236,7 +236,12 @@ def replan_course(
 
 
 def movable_sessions(courses: Sequence[Course], *, keep: Collection[int] = (), now: dt.datetime) -> list[Session]:
-    """The sessions still to come that have a time and are neither pinned nor kept."""
+    """The sessions still to come that have a time and are neither pinned nor kept.
+
+    Raises Invalid where a session to be kept is of no such course.
+    """
+    if set(keep) - set(Session.objects.filter(course__in=courses, pk__in=keep).values_list("pk", flat=True)):
+        raise Invalid(details={"keep": [_("One of these sessions is not planned here.")]})
     return list(
         Session.objects.filter(course__in=courses, status__in=PLANNED, pinned=False, appointment__starts_at__gt=now)
         .exclude(pk__in=keep)

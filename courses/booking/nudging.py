@@ -2,8 +2,10 @@
 
 import datetime as dt
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
@@ -30,6 +32,7 @@ LEAST_STEP = 3  # slots by which "earlier" and "later" move on one day at least
 FURTHEST_DAYS = 14
 MOST_SLOTS = 6
 MOST_TRIES = 8  # times tried that would move other sessions too
+MOST_LOOKS = 16  # times of one day of which it is asked whether the others can stay, some milliseconds each
 
 EARLIER, LATER = "earlier", "later"
 
@@ -74,8 +77,6 @@ def nudge_plan(
         raise Invalid(details={"to": [_("Say earlier or later, or give a time.")]})
     if to not in {None, EARLIER, LATER}:
         raise Invalid(details={"to": [_("Say earlier or later, or give a time.")]})
-    if _is_held(plan, now):
-        release_hold(plan=plan, by=by, now=now)
     search = _search(plan, session, by=by, now=now)
     if starts_at is not None:
         targets = iter([search.target(starts_at, therapist, now=now)])
@@ -89,6 +90,10 @@ def nudge_plan(
             break
         tries += 1
         found = search.solve(target, keep_others=keep_others)
+        if found is not None and _is_held(plan, now):
+            # The hold goes only now that there is something instead; with it the patient's calendar changes.
+            release_hold(plan=plan, by=by, now=now)
+            found = _search(plan, session, by=by, now=now).solve(target, keep_others=keep_others)
         if found is not None:
             return found.store()
     if keep_others and starts_at is not None:
@@ -106,11 +111,14 @@ def slots_for(*, plan: Plan, session: int, by: User | None, now: dt.datetime) ->
     search = _search(plan, session, by=by, now=now)
     kept: dict[tuple[int, bool], Start] = {}
     moving: dict[tuple[int, bool], Start] = {}
-    for start, fits in search.nearest():
+    looks: Counter[tuple[int, bool]] = Counter()
+    for start in search.nearest():
         same_day = start.day == search.old.day
         part = (start.day, same_day and start.slot > search.old.slot)
-        if not (same_day and abs(start.slot - search.old.slot) < LEAST_STEP):
-            (kept if fits else moving).setdefault(part, start)
+        if part in kept or looks[part] >= MOST_LOOKS or (same_day and search.is_near(start)):
+            continue
+        looks[part] += 1
+        (kept if search.keeps_others(start) else moving).setdefault(part, start)
         if len(kept) == MOST_SLOTS:
             break
     found = [search.free_slot(start, keeps_others=True) for start in kept.values()]
@@ -201,33 +209,38 @@ class _Search:
                 for first, end in masks.runs(mask):
                     yield from (Start(day, slot, option.therapist if option else None) for slot in range(first, end))
 
-    def nearest(self) -> Iterator[tuple[Start, bool]]:
-        """Starts by distance (days, another therapist, slots), each with whether the others can stay."""
+    def nearest(self) -> list[Start]:
+        """Starts by distance: days, another therapist, slots."""
         old = self.old
         near = [s for s in self.starts() if abs(s.day - old.day) <= FURTHEST_DAYS and s != old]
-        near.sort(
-            key=lambda s: (abs(s.day - old.day), s.therapist != old.therapist, abs(s.slot - old.slot), s.day, s.slot)
+        return sorted(
+            near,
+            key=lambda s: (abs(s.day - old.day), s.therapist != old.therapist, abs(s.slot - old.slot), s.day, s.slot),
         )
-        for start in near:
-            yield start, self.keeps_others(start)
+
+    def is_near(self, start: Start) -> bool:
+        """Too near the old time, on its day, to be another one."""
+        return abs(start.slot - self.old.slot) < LEAST_STEP
 
     def in_direction(self, sign: int) -> Iterator[tuple[Start, bool]]:
-        """Starts before (-1) or after (1) the old one: of each day first those for which the others can stay."""
+        """Starts before (-1) or after (1) the old one, each with whether the others can stay; of each day first those
+        for which they can.
+        """
         old = self.old
-        waiting: list[tuple[Start, bool]] = []
-        day = old.day
-        for start, fits in self.nearest():
-            away = sign * (start.day - old.day)
-            if away < 0 or (away == 0 and sign * (start.slot - old.slot) < LEAST_STEP):
-                continue
-            if start.day != day:
-                yield from waiting[:MOST_TRIES]
-                waiting, day = [], start.day
-            if fits:
-                yield start, True
-            else:
-                waiting.append((start, False))
-        yield from waiting[:MOST_TRIES]
+        for _away, starts in groupby(self.nearest(), key=lambda s: abs(s.day - old.day)):
+            ahead = [
+                s
+                for s in starts
+                if sign * (s.day - old.day) > 0
+                or (s.day == old.day and sign * (s.slot - old.slot) > 0 and not self.is_near(s))
+            ]
+            waiting = []
+            for start in ahead[:MOST_LOOKS]:
+                if self.keeps_others(start):
+                    yield start, True
+                else:
+                    waiting.append((start, False))
+            yield from waiting[:MOST_TRIES]
 
     def target(self, starts_at: dt.datetime, therapist: int | None, *, now: dt.datetime) -> tuple[Start, bool]:
         """The start asked for, with the therapist asked for, else the same one, else anyone. Raises Invalid."""

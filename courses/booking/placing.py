@@ -26,16 +26,22 @@ from courses.groups.models import ClassMeeting
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """A session and where it goes: parsed from a plan's item."""
+    """A session and where it goes: parsed from a plan's item. `status` and `plan_id` are those it has afterwards, where
+    they are not the same for all that are placed with it.
+    """
 
     session: Session
     start: dt.datetime
     end: dt.datetime
     meeting: int | None
     takes: tuple[tuple[int, dt.datetime, dt.datetime], ...]
+    status: Status | None = None
+    plan_id: int | None = None
 
     @classmethod
-    def parse(cls, item: Mapping[str, Any], session: Session) -> "Placement":
+    def parse(
+        cls, item: Mapping[str, Any], session: Session, *, status: Status | None = None, plan_id: int | None = None
+    ) -> "Placement":
         moment = dt.datetime.fromisoformat
         return cls(
             session=session,
@@ -43,6 +49,8 @@ class Placement:
             end=moment(item["end"]),
             meeting=item["meeting"],
             takes=tuple((pk, moment(start), moment(end)) for pk, start, end in item["takes"]),
+            status=status,
+            plan_id=plan_id,
         )
 
 
@@ -203,11 +211,12 @@ def _choose_seats(placements: Sequence[Placement]) -> dict[int, int]:
 
 
 _WRITE_SESSIONS = """
-    UPDATE courses_session s SET status = %(status)s, appointment_id = new.appointment, seat = new.seat,
-        visit_id = new.visit, plan_id = %(plan)s, held_until = %(held_until)s, to_replace = false,
+    UPDATE courses_session s SET status = new.status, appointment_id = new.appointment, seat = new.seat,
+        visit_id = new.visit, plan_id = new.plan, held_until = %(held_until)s, to_replace = false,
         version = s.version + 1
-    FROM unnest(%(sessions)s::bigint[], %(appointments)s::bigint[], %(seats)s::int[], %(visits)s::bigint[])
-        AS new(session, appointment, seat, visit)
+    FROM unnest(%(sessions)s::bigint[], %(appointments)s::bigint[], %(seats)s::int[], %(visits)s::bigint[],
+            %(statuses)s::text[], %(plans)s::bigint[])
+        AS new(session, appointment, seat, visit, status, plan)
     WHERE s.id = new.session
 """
 
@@ -227,13 +236,13 @@ def _write_sessions(
         cursor.execute(
             _WRITE_SESSIONS,
             {
-                "status": str(status),
-                "plan": plan_id,
                 "held_until": held_until,
                 "sessions": pks,
                 "appointments": [appointment_of[pk] for pk in pks],
                 "seats": [seats.get(pk) for pk in pks],
                 "visits": [visits[pk] for pk in pks],
+                "statuses": [str(p.status or status) for p in placements],
+                "plans": [p.plan_id if p.plan_id is not None else plan_id for p in placements],
             },
         )
         if cursor.rowcount != len(pks):
@@ -241,17 +250,22 @@ def _write_sessions(
 
 
 def free_sessions(sessions: Collection[Session]) -> None:
-    """End what these sessions reserve: all of a treatment, the patient's part of a class. Two statements each."""
+    """End what these sessions reserve: all of a treatment, the patient's part of a class. Three statements at most."""
     treatments = [s.appointment_id for s in sessions if s.appointment_id and s.seat is None]
     if treatments:
         Reservation.objects.filter(appointment_id__in=treatments, live=True).update(live=False)
         Appointment.objects.filter(pk__in=treatments).update(live=False, version=F("version") + 1)
-    meetings: dict[int, list[int]] = defaultdict(list)
-    for session in sessions:
-        if session.appointment_id and session.seat is not None:
-            meetings[session.course.patient_id].append(session.appointment_id)
-    for patient, attended in meetings.items():
-        Reservation.objects.filter(appointment_id__in=attended, resource_id=patient, live=True).update(live=False)
+    seats = [(s.appointment_id, s.course.patient_id) for s in sessions if s.appointment_id and s.seat is not None]
+    if seats:
+        with connection.cursor() as cursor:
+            cursor.execute(_FREE_SEATS, [list(column) for column in zip(*seats, strict=True)])
+
+
+_FREE_SEATS = """
+    UPDATE clinic_reservation r SET live = false
+    FROM unnest(%s::bigint[], %s::bigint[]) AS own(meeting, patient)
+    WHERE r.appointment_id = own.meeting AND r.resource_id = own.patient AND r.live
+"""
 
 
 __all__ = [

@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from django.db.models import F
 from django.utils.translation import gettext_lazy as _
@@ -12,7 +12,7 @@ from clinic.errors import Invalid
 from clinic.models import Clinic, Patient
 from courses.booking.calendars import Days, local_moment, read_calendars, read_days, slot_of
 from courses.booking.models import Course, Session
-from courses.booking.patient_days import read_patient
+from courses.booking.patient_days import read_patients
 from courses.booking.rules import parse_rules
 from courses.booking.series import read_series
 from courses.booking.supply import Supply
@@ -83,43 +83,76 @@ class Bridge:
         yield from zip(open_, left.values(), strict=False)
 
     def item(self, placed: planning.PlannedSession, session: Session) -> dict[str, Any]:
-        start = local_moment(self.clinic, self.days.date(placed.day), placed.slot)
-        end = start + _slots(placed.slots)
+        request = next(c for c in self.problem.courses if c.key == placed.course)
         return {
             "session": session.pk,
             "course": session.course_id,
-            "start": start.isoformat(),
-            "end": end.isoformat(),
-            "therapist": placed.therapist,
-            "room": placed.room,
-            "device": placed.device,
-            "meeting": placed.meeting,
-            "takes": [[pk, s.isoformat(), e.isoformat()] for pk, s, e in self._takes(placed, start, end)],
+            **placed_item(self.days, request, placed, patient=self.patient.pk, hands=self.hands),
         }
 
-    def _takes(
-        self, placed: planning.PlannedSession, start: dt.datetime, end: dt.datetime
-    ) -> Iterator[tuple[int, dt.datetime, dt.datetime]]:
-        course = next(c for c in self.problem.courses if c.key == placed.course)
-        takes = [(self.patient.pk, course.patient_margins)]
-        if placed.meeting is None:  # a class reserves its own hall and instructor
-            takes += [
-                (pk, margins)
-                for pk, margins in (
-                    (placed.therapist, course.therapist_margins),
-                    (placed.room, course.room_margins),
-                    (placed.device, course.device_margins),
-                )
-                if pk is not None
-            ]
-        for pk, margins in takes:
+
+class Placed(Protocol):
+    """What planning and repair say alike of a session that has a place."""
+
+    @property
+    def day(self) -> int: ...
+    @property
+    def slot(self) -> int: ...
+    @property
+    def slots(self) -> int: ...
+    @property
+    def therapist(self) -> int | None: ...
+    @property
+    def room(self) -> int | None: ...
+    @property
+    def device(self) -> int | None: ...
+    @property
+    def meeting(self) -> int | None: ...
+
+
+def placed_item(
+    days: Days, request: planning.CourseRequest, placed: Placed, *, patient: int, hands: Mapping[int, int]
+) -> dict[str, Any]:
+    """Times, resources and reservations of a place, as in `Plan.items`; `hands` maps therapists to theirs."""
+    start = local_moment(days.clinic, days.date(placed.day), placed.slot)
+    end = start + _slots(placed.slots)
+    takes = _takes(request, placed, start, end, patient=patient, hands=hands)
+    return {
+        "start": start.isoformat(),
+        "end": end.isoformat(),
+        "therapist": placed.therapist,
+        "room": placed.room,
+        "device": placed.device,
+        "meeting": placed.meeting,
+        "takes": [[pk, first.isoformat(), last.isoformat()] for pk, first, last in takes],
+    }
+
+
+def _takes(
+    request: planning.CourseRequest,
+    placed: Placed,
+    start: dt.datetime,
+    end: dt.datetime,
+    *,
+    patient: int,
+    hands: Mapping[int, int],
+) -> Iterator[tuple[int, dt.datetime, dt.datetime]]:
+    yield patient, start - _slots(request.patient_margins.before), end + _slots(request.patient_margins.after)
+    if placed.meeting is not None:  # a class reserves its own hall and instructor
+        return
+    for pk, margins in (
+        (placed.therapist, request.therapist_margins),
+        (placed.room, request.room_margins),
+        (placed.device, request.device_margins),
+    ):
+        if pk is not None:
             yield pk, start - _slots(margins.before), end + _slots(margins.after)
-        hands = self.hands.get(placed.therapist or 0)
-        if hands is not None and placed.meeting is None:
-            if course.hands_on_start:
-                yield hands, start, start + _slots(course.hands_on_start)
-            if course.hands_on_end:
-                yield hands, end - _slots(course.hands_on_end), end
+    own_hands = hands.get(placed.therapist or 0)
+    if own_hands is not None:
+        if request.hands_on_start:
+            yield own_hands, start, start + _slots(request.hands_on_start)
+        if request.hands_on_end:
+            yield own_hands, end - _slots(request.hands_on_end), end
 
 
 def _slots(count: int) -> dt.timedelta:
@@ -181,11 +214,12 @@ def build_problem(
         ignoring=ignoring,
     )
     requests = tuple(
-        _request(one, supply, days=days, first=first, finish=finishes[one.course.pk], series=series) for one in asked
+        course_request(one, supply, days=days, first=first, finish=finishes[one.course.pk], series=series)
+        for one in asked
     )
     problem = planning.Problem(
         horizon=planning.Horizon(days.first, days.opening),
-        patient=read_patient(patient, calendars, now=now, moving=moving),
+        patient=read_patients(days, {patient.pk: calendars.patient}, now=now, moving=moving)[patient.pk],
         resources=calendars.resources,
         courses=requests,
         profile=planning.PROFILES[profile],
@@ -254,7 +288,7 @@ def _last_day(asked: Asked, clinic: Clinic, first: dt.date) -> dt.date:
     return latest
 
 
-def _request(
+def course_request(
     asked: Asked,
     supply: Supply,
     *,
@@ -313,4 +347,4 @@ def _pin(session: Session, days: Days) -> planning.PinnedSession:
     return planning.PinnedSession(day=days.index(wall.date()), slot=slot_of(wall.time()))
 
 
-__all__ = ["Asked", "Bridge", "build_problem"]
+__all__ = ["Asked", "Bridge", "build_problem", "course_request", "is_expired", "placed_item"]

@@ -50,7 +50,11 @@ def reason_sentence(plan: Plan) -> str:
     """Why there is no plan; empty where there is one."""
     if plan.explanation is None:
         return ""
-    return _REASONS.get(plan.explanation["reason"], _REASONS["not_found"])()
+    return reason_text(plan.explanation["reason"])
+
+
+def reason_text(reason: str) -> str:
+    return _REASONS.get(reason, _REASONS["not_found"])()
 
 
 def waterfall_sentence(plan: Plan) -> str:
@@ -62,7 +66,11 @@ def waterfall_sentence(plan: Plan) -> str:
     failing = failing or (courses[0] if courses else None)
     if failing is None:
         return ""
-    return " → ".join(_FILTERS[step["filter"]](step["days"]) for step in failing["waterfall"])
+    return waterfall_text(failing["waterfall"])
+
+
+def waterfall_text(steps: Sequence[Mapping[str, Any]]) -> str:
+    return " → ".join(_FILTERS[step["filter"]](step["days"]) for step in steps)
 
 
 def concession_sentence(plan: Plan, concession: Mapping[str, Any]) -> str:

@@ -1,5 +1,6 @@
 """Reading of a clinic's directory: settings, then every table in the order in which rows refer to one another."""
 
+import re
 import tomllib
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
@@ -42,6 +43,7 @@ from courses.importing.values import squeeze
 NEEDED = ("staff", "procedures", "rooms", "qualifications", "shifts", "patients")
 SETTINGS_FILE = "clinic.toml"
 Moment = TypeVar("Moment")
+_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z]{2,4})?")
 
 
 class FilesError(DomainError):
@@ -121,7 +123,7 @@ def read_settings(path: Path) -> ClinicSettings:
         name=name,
         zone=zone,
         country=country,
-        language=_need(data, "language", str, lambda language: 2 <= len(language.strip()) <= 8, "en"),
+        language=_need(data, "language", str, _LANGUAGE.fullmatch, "en"),
         opening_days=tuple(day for day in WEEKDAYS if day in days),
         grid_minutes=_need(data, "grid_minutes", int, lambda minutes: minutes == 5, 5),
         book_until=_read_moment(data, "book_until", date.fromisoformat),

@@ -62,6 +62,9 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "unreadable_character": _warn(
             _("A byte is neither UTF-8 nor Windows-1251; replaced with �"), _("Export the file as UTF-8.")
         ),
+        "control_character": _warn(
+            _("Control characters removed"), _("Check the row; export again if text is missing.")
+        ),
         "nul_character": _warn(_("NUL characters removed"), _("Export the file again if text is missing.")),
         "trailing_semicolon_file": _warn(
             _("Every line ends with an extra semicolon; empty last column ignored"), _NOTHING

@@ -135,12 +135,12 @@ def build_mapping(data: dict[str, Any]) -> Mapping:
         files=files,
         columns=columns,
         words=_merge_words(_section(data, "words")),
-        patronymics=bool(names.get("patronymics", False)),
+        patronymics=_flag(names.get("patronymics", False), "names.patronymics"),
         phone_separators=_texts(rows, "phone_separators"),
         footer=(*CANONICAL_FOOTER, *map(fold, _texts(rows, "footer"))),
         prescriber_roles=tuple(map(fold, _texts(rows, "prescriber_roles"))),
         class_procedure=_text(rows.get("class_procedure", ""), "rows.class_procedure"),
-        wishes=tuple(_wish(wish, number) for number, wish in enumerate(data.get("wishes", []), start=1)),
+        wishes=_wishes(data.get("wishes", [])),
     )
 
 
@@ -155,6 +155,12 @@ def _merge_words(sections: dict[str, Any]) -> dict[str, dict[str, str]]:
                 raise _fault(f"words.{name}.{word}")
             merged[name][fold(word)] = meaning
     return merged
+
+
+def _wishes(wishes: Any) -> tuple[WishPattern, ...]:
+    if not isinstance(wishes, list):
+        raise _fault("wishes")
+    return tuple(_wish(wish, number) for number, wish in enumerate(wishes, start=1))
 
 
 def _wish(wish: Any, number: int) -> WishPattern:
@@ -177,6 +183,12 @@ def _texts(data: dict[str, Any], key: str) -> tuple[str, ...]:
     if not isinstance(values, list):
         raise _fault(f"rows.{key}")
     return tuple(_text(value, f"rows.{key}") for value in values)
+
+
+def _flag(value: Any, key: str) -> bool:
+    if not isinstance(value, bool):
+        raise _fault(key)
+    return value
 
 
 def _text(value: Any, key: str) -> str:

@@ -3,6 +3,7 @@
 import datetime as dt
 
 from clinic.models import Clinic
+from courses.booking.frequencies import FREQUENCIES
 from courses.booking.models import Course, Session, Strength
 from courses.catalogue.models import Procedure
 from courses.importing.keys import ImportedKeys
@@ -12,17 +13,6 @@ from courses.importing.timetable import WEEKDAYS
 from courses.prescribing.models import Programme, Referral
 
 _BATCH = 500
-
-# Shortest and longest gap in opening days from one session to the next, and most sessions in an ISO week.
-FREQUENCIES: dict[str, tuple[int | None, int | None, int | None]] = {
-    "daily": (1, 3, 6),
-    "every_other_day": (2, 4, 3),
-    "3_per_week": (1, 4, 3),
-    "2_per_week": (2, 5, 2),
-    "weekly": (4, 8, 1),
-    "once": (None, None, None),
-    "": (None, None, None),
-}
 
 
 def load_orders(clinic: Clinic, files: ClinicFiles, keys: ImportedKeys) -> None:
@@ -93,10 +83,12 @@ def _referral(clinic: Clinic, row: PrescriptionRow, keys: ImportedKeys) -> Refer
 def _course(
     line: PrescriptionLineRow, prescription: PrescriptionRow, *, procedure: Procedure, minutes: int, keys: ImportedKeys
 ) -> Course:
-    gap_min, gap_max, per_week = FREQUENCIES[line.frequency]
+    # "once" and an empty cell say nothing of gaps.
+    frequency = FREQUENCIES.get(line.frequency)
+    terms = frequency.terms if frequency else {}
     if procedure.is_group:
         # The timetable of the class gives the rhythm.
-        gap_min = gap_max = None
+        terms = terms | {"gap_min": None, "gap_max": None}
     strength = line.preference_strength or Strength.NONE
     therapist = keys["staff", line.preferred_therapist_id] if line.preferred_therapist_id else None
     return Course(
@@ -112,9 +104,7 @@ def _course(
         area=line.area,
         side=line.side,
         frequency=line.frequency,
-        gap_min=gap_min,
-        gap_max=gap_max,
-        per_week=per_week,
+        **terms,
         start_from=prescription.start_from,
         finish_by=prescription.finish_by,
         weekdays=[WEEKDAYS.index(day) + 1 for day in line.pref_days],

@@ -16,6 +16,8 @@ UTF8_BOM = b"\xef\xbb\xbf"
 UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 DELIMITERS = ";,\t"
 LINE_END = re.compile(r"\r\n|\n|\r")
+CONTROL = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]")
+UTF8_LETTER = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ def read_file(path: Path) -> SourceFile:
     """
     reader = _Reader(name=path.name)
     text = _decode(path.read_bytes(), reader)
-    text = _drop_nul(text, reader)
+    text = _drop_controls(text, reader)
     reader.delimiter = sniff_delimiter(text)
     rows = _tokenize(text, reader)
     heading = rows[0][1] if rows else None
@@ -97,21 +99,42 @@ def _decode(data: bytes, reader: _Reader) -> str:
         return body.decode("utf-8")
     except UnicodeDecodeError:
         pass
+    if _is_damaged_utf8(body):
+        text = body.decode("utf-8", errors="replace")
+        reader.report("unreadable_character", record=None, line=_line_of("\ufffd", text))
+        return text
     if marked:
         reader.report("utf8_bom", record=None, line=1, raw_value="EF BB BF")
     # 0x98 is the one byte that Windows-1251 leaves undefined.
     text = body.decode("cp1251", errors="replace")
     if "\ufffd" in text:
-        line = 1 + len(LINE_END.findall(text[: text.index("\ufffd")]))
-        reader.report("unreadable_character", record=None, line=line)
+        reader.report("unreadable_character", record=None, line=_line_of("\ufffd", text))
     return text
 
 
-def _drop_nul(text: str, reader: _Reader) -> str:
-    # PostgreSQL text cannot hold NUL; the character carries no meaning in a table anyway.
+def _is_damaged_utf8(data: bytes) -> bool:
+    """Whether all but a few bytes are UTF-8: one lost byte must not turn every name of a file into gibberish.
+
+    In Windows-1251 what would continue a letter of UTF-8 is a rare sign, so that hardly any two bytes look like one.
+    """
+    high = sum(byte >= 0x80 for byte in data)
+    letters = sum(len(letter) for letter in UTF8_LETTER.findall(data))
+    return letters >= 0.8 * high
+
+
+def _line_of(character: str, text: str) -> int:
+    return 1 + len(LINE_END.findall(text[: text.index(character)]))
+
+
+def _drop_controls(text: str, reader: _Reader) -> str:
+    # PostgreSQL text cannot hold NUL, and a terminal obeys some of the others; in a table none carries a meaning.
     if "\0" in text:
-        reader.report("nul_character", record=None, line=1 + len(LINE_END.findall(text[: text.index("\0")])))
-    return text.replace("\0", "")
+        reader.report("nul_character", record=None, line=_line_of("\0", text))
+    # Old DOS programs end a file with Ctrl-Z.
+    text = text.replace("\0", "").removesuffix("\x1a")
+    if other := CONTROL.search(text):
+        reader.report("control_character", record=None, line=_line_of(other[0], text))
+    return CONTROL.sub("", text)
 
 
 def _tokenize(text: str, reader: _Reader) -> list[tuple[int, list[str] | None]]:

@@ -68,19 +68,22 @@ OUTCOMES = {
 
 @dataclass(frozen=True, slots=True)
 class CallLine:
-    """A call as the list shows it: each visit with the latest word about it; `keys` name what a press answers."""
+    """A call as the list shows it: visits under the latest word about them; `keys` name what a press answers."""
 
     patient: Patient
-    visits: list[tuple[VisitSnapshot, Promise]]
+    news: list[tuple[Promise, list[VisitSnapshot]]]
     before: dt.datetime
     attempts: int
     keys: str
 
     @classmethod
     def of(cls, call: Call) -> "CallLine":
+        news: dict[Promise, list[VisitSnapshot]] = {}
+        for visit in call.visits:
+            news.setdefault(_news_of(visit, call.messages), []).append(visit)
         return cls(
             patient=call.patient,
-            visits=[(visit, _news_of(visit, call.messages)) for visit in call.visits],
+            news=list(news.items()),
             before=call.before,
             attempts=call.attempts,
             keys=",".join(str(message.pk) for message in call.messages),

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy
 
 from clinic.permissions import Permission
 from courses.booking.access import course_for
+from courses.booking.frequencies import CHOICES, FREQUENCIES, lacks_frequency
 from courses.booking.lifecycle import pause_course, replan_course, resume_course
 from courses.booking.models import Course, Session
 from courses.booking.transitions import DONE, LIVE, PLACED, PLANNED, Status
@@ -52,6 +53,7 @@ def _context(request: PageRequest, one: Course) -> dict[str, object]:
         "booked": sum(session.status in PLACED - DONE for session in live),
         "unplaced": sum(session.status == Status.UNPLACED for session in live),
         "frequency": _frequency(one),
+        "frequencies": CHOICES if lacks_frequency(one) else [],
         "wishes": _wishes(one),
         "may_book": may_book,
         "may_plan": may_book and active and any(session.status == Status.UNPLACED for session in live),
@@ -124,5 +126,7 @@ def course_replan(request: PageRequest, pk: int) -> HttpResponse:
     one = course_for(request.user, Permission.BOOK, pk)
     keep = [int(key) for key in request.POST.getlist("keep") if key.isdecimal()]
     # The desk ticks what stays, and wants other times for the rest.
-    plan = replan_course(course=one, keep=keep, by=request.user, now=request.now, least_movement=False)
+    frequency = FREQUENCIES.get(request.POST.get("frequency", ""))
+    wishes = frequency.terms if frequency else {}
+    plan = replan_course(course=one, keep=keep, by=request.user, now=request.now, wishes=wishes, least_movement=False)
     return redirect("plan", pk=plan.pk)

@@ -14,10 +14,11 @@ from clinic.errors import Invalid, NotFound
 from clinic.models import Clinic, Patient, Therapist
 from clinic.permissions import Permission
 from courses.booking.access import patient_for
+from courses.booking.frequencies import CHOICES, FREQUENCIES
 from courses.booking.lifecycle import MOST_SESSIONS, open_course
 from courses.booking.models import Course
 from courses.booking.proposals import propose_plan
-from courses.catalogue.models import Procedure
+from courses.catalogue.models import GapUnit, Procedure
 from courses.pages.forms import DateField
 from courses.pages.permissions import PageRequest, page
 from courses.pages.wishes import WishesForm
@@ -33,6 +34,9 @@ class LineForm(forms.Form):
     procedure = forms.ChoiceField(label=gettext_lazy("Procedure"), required=False)
     sessions_total = forms.IntegerField(
         label=gettext_lazy("Sessions"), min_value=1, max_value=MOST_SESSIONS, required=False
+    )
+    frequency = forms.ChoiceField(
+        label=gettext_lazy("How often"), choices=[("", gettext_lazy("as usual")), *CHOICES], required=False
     )
     gap_min = forms.IntegerField(label=gettext_lazy("Days apart, at least"), min_value=1, max_value=60, required=False)
     gap_max = forms.IntegerField(label=gettext_lazy("at most"), min_value=1, max_value=60, required=False)
@@ -55,7 +59,14 @@ class LineForm(forms.Form):
         gaps = data.get("gap_min"), data.get("gap_max")
         if gaps[0] and gaps[1] and gaps[0] > gaps[1]:
             self.add_error("gap_max", _("The longest gap must not be shorter than the shortest."))
+        if procedure and self._lacks_frequency(procedure, data):
+            self.add_error("frequency", _("Say how often; this procedure has no usual frequency."))
         return data
+
+    @staticmethod
+    def _lacks_frequency(procedure: Procedure, data: dict[str, Any]) -> bool:
+        known = procedure.gap_min or data.get("gap_min") or data.get("frequency")
+        return not (known or procedure.is_group or (data.get("sessions_total") or 0) <= 1)
 
     @property
     def line(self) -> dict[str, Any] | None:
@@ -64,8 +75,11 @@ class LineForm(forms.Form):
         procedure = self.by_pk.get(data.get("procedure", ""))
         if procedure is None:
             return None
-        extra = {name: data[name] for name in ("gap_min", "gap_max", "area") if data.get(name)}
-        return {"procedure": procedure, "sessions_total": data["sessions_total"], **extra}
+        line = {"procedure": procedure, "sessions_total": data["sessions_total"]}
+        if frequency := FREQUENCIES.get(data["frequency"]):
+            line |= {"frequency": data["frequency"], "gap_unit": GapUnit.OPENING}
+            line |= {"per_week": frequency.per_week} if procedure.is_group else frequency.terms
+        return line | {name: data[name] for name in ("gap_min", "gap_max", "area") if data.get(name)}
 
 
 def _label(procedure: Procedure) -> str:
@@ -116,10 +130,11 @@ def course_new(request: PageRequest, pk: int) -> HttpResponse:
     if request.method == "POST" and all([*(form.is_valid() for form in lines), wishes.is_valid()]):
         wanted = [line for line in (form.line for form in lines) if line]
         try:
-            plan = _open_and_plan(request, patient, wanted, wishes)
-            return redirect("plan", pk=plan.pk)
+            opened = _open(request, patient, wanted)
         except Invalid as refused:
             error = refused
+        else:
+            return _plan(request, opened, wishes)
     context = {
         "patient": patient,
         "lines": lines,
@@ -130,7 +145,7 @@ def course_new(request: PageRequest, pk: int) -> HttpResponse:
     return render(request, "pages/course_new.html", context, status=422 if request.method == "POST" else 200)
 
 
-def _open_and_plan(request: PageRequest, patient: Patient, lines: list[dict[str, Any]], form: WishesForm) -> Any:
+def _open(request: PageRequest, patient: Patient, lines: list[dict[str, Any]]) -> list[Course]:
     if not patient.consent_data:
         raise Invalid(_("The patient has not agreed to the processing of their data. Ask for consent first."))
     if any(line["procedure"].requires_referral for line in lines):
@@ -146,13 +161,24 @@ def _open_and_plan(request: PageRequest, patient: Patient, lines: list[dict[str,
             for line in lines
         ]
     rows = Course.objects.filter(pk__in=keys).select_related("clinic", "patient", "procedure", "programme__referral")
-    return propose_plan(
-        courses=list(rows.order_by("line_number", "pk")),
-        by=request.user,
-        now=request.now,
-        profile=form.cleaned_data["profile"],
-        wishes=form.wishes(),
-    )
+    return list(rows.order_by("line_number", "pk"))
+
+
+def _plan(request: PageRequest, courses: list[Course], form: WishesForm) -> HttpResponse:
+    """To the proposal; or to the courses' own wishes, for sent once more this form would open them again."""
+    try:
+        plan = propose_plan(
+            courses=courses,
+            by=request.user,
+            now=request.now,
+            profile=form.cleaned_data["profile"],
+            wishes=form.wishes(),
+        )
+    except Invalid as refused:
+        said = [str(sentence) for sentences in refused.details.values() for sentence in sentences]
+        messages.error(request, " ".join(said or [str(refused.sentence)]))
+        return redirect("plan-courses", pk=courses[0].pk)
+    return redirect("plan", pk=plan.pk)
 
 
 def _waiting(request: PageRequest, patient: Patient) -> list[Course]:

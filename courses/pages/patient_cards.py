@@ -186,7 +186,7 @@ def _compared(kept: Patient, gone: Patient) -> list[tuple[Any, Any, Any, bool]]:
             rows.append((field.label, one, two, bool(one and two and one != two)))
     phones = [", ".join(p.number.as_international for p in card.phones.all()) for card in (kept, gone)]
     if any(phones):
-        rows.append((_("Phone"), *phones, False))
+        rows.append((_("Phone"), phones[0], phones[1], False))
     return rows
 
 

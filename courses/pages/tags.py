@@ -5,9 +5,11 @@ from typing import Any
 
 from django import template
 from django.forms import BoundField
+from django.utils.translation import get_language_info
 
 from clinic.models import Patient
 from courses import dates
+from courses.catalogue.areas import area_text
 from courses.pages import names, statuses
 
 register = template.Library()
@@ -46,6 +48,20 @@ def weekdays(numbers: list[int]) -> str:
 @register.filter
 def minutes(value: int) -> str:
     return dates.minutes_text(value)
+
+
+@register.filter
+def area(value: str, side: str = "") -> str:
+    return area_text(value, side)
+
+
+@register.filter
+def language(code: str) -> str:
+    """The name of a language in itself, as in the form where it is chosen."""
+    try:
+        return str(get_language_info(code)["name_local"]).capitalize()
+    except KeyError:
+        return code
 
 
 @register.filter

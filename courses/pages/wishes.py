@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy
 
 from clinic.models import Therapist
 from clinic.models.resources import Sex
+from courses.booking.frequencies import CHOICES, FREQUENCIES, lacks_frequency
 from courses.booking.models import Course, Strength
 from courses.dates import weekday_name
 from courses.pages.forms import DateField, TimeField
@@ -41,6 +42,7 @@ class WishesForm(forms.Form):
     Days before `today` are refused where they are entered, not where they are as old as the course.
     """
 
+    frequency = forms.ChoiceField(label=gettext_lazy("How often"), required=False)
     start_from = DateField(label=gettext_lazy("Not before"), required=False)
     finish_by = DateField(label=gettext_lazy("Finish by"), required=False)
     weekdays = forms.TypedMultipleChoiceField(
@@ -69,9 +71,22 @@ class WishesForm(forms.Form):
     ) -> None:
         super().__init__(data, initial=_initial(courses))
         self.today = today
+        # Those that say nothing of it, else all: what is asked for one course should not change another.
+        self.asked = [course.pk for course in courses if lacks_frequency(course)] or [course.pk for course in courses]
+        self._offer_frequencies(courses)
         self.fields["weekdays"].choices = [(n, weekday_name(n)) for n in range(1, 8)]  # type: ignore[attr-defined]
         people = [("", _("any")), *((t.pk, str(t)) for t in therapists)]
         self.fields["preferred_therapist"].choices = people  # type: ignore[attr-defined]
+
+    def _offer_frequencies(self, courses: Sequence[Course]) -> None:
+        if not courses:
+            # Each line of a new order says its own.
+            del self.fields["frequency"]
+            return
+        field = self.fields["frequency"]
+        field.required = any(lacks_frequency(course) for course in courses)
+        nothing = "—" if field.required else gettext_lazy("as prescribed")
+        field.choices = [("", nothing), *CHOICES]  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
@@ -96,6 +111,8 @@ class WishesForm(forms.Form):
         for names, strength in (*pairs, (("preferred_therapist",), "therapist_strength")):
             if strength in wishes and not any(data[name] for name in names):
                 wishes[strength] = Strength.NONE.value
+        if frequency := FREQUENCIES.get(data.get("frequency", "")):
+            wishes["courses"] = {str(pk): frequency.terms for pk in self.asked}
         return wishes
 
 

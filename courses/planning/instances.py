@@ -15,7 +15,7 @@ from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from datetime import date
 from enum import Enum
 from functools import cache
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, Union, cast, get_args, get_origin, get_type_hints
 
 from .masks import runs
 from .types import Masks, PlannedSession, Problem
@@ -64,7 +64,7 @@ def write_instance(instance: Instance) -> str:
 
 
 @cache
-def hints_of(kind: type) -> dict[str, Any]:
+def hints_of(kind: Any) -> dict[str, Any]:
     return get_type_hints(kind)
 
 
@@ -106,7 +106,7 @@ def mapping_of(hint: Any) -> tuple[Any, Any] | None:
 
 def _lines_of(name: str, value: Any, depth: int, *, head: str = "") -> Iterator[str]:
     """A dataclass as a line and what is indented below it."""
-    kind = type(value)
+    kind: Any = type(value)
     own, below = [], []
     for one in fields_of(kind):
         held, hint = getattr(value, one.name), hints_of(kind)[one.name]
@@ -125,7 +125,7 @@ def is_plain(name: str, hint: Any) -> bool:
 
 
 def _field_lines(owner: Any, name: str, hint: Any, depth: int) -> Iterator[str]:
-    value = getattr(owner, name)
+    value: Any = getattr(owner, name)
     pad = "  " * depth
     if name in MASKS:
         before = getattr(owner, SAME_AS[name]) if name in SAME_AS and hasattr(owner, SAME_AS[name]) else None
@@ -139,7 +139,7 @@ def _field_lines(owner: Any, name: str, hint: Any, depth: int) -> Iterator[str]:
         for one in value if isinstance(value, tuple) else (value,):
             yield from _lines_of(name, one, depth, head=f"@{type(one).__name__}" if len(kinds) > 1 else "")
         return
-    for key, held in value.items():
+    for key, held in cast("Mapping[Any, Any]", value).items():
         if is_dataclass(held):
             yield from _lines_of(name, held, depth, head=_text("", key))
         else:

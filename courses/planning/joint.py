@@ -20,6 +20,7 @@ from .crossings import Crossings
 from .ground import Ground
 from .patterns import DayPatterns
 from .rows import Rows
+from .shortlist import merged, shortlist
 from .single import EXACT_THERAPISTS, choose_rooms
 from .sweep import MOST_POSITIONS, MOST_SESSIONS, MOST_STATES, Batch, Steps, sweep
 from .table import CourseTable
@@ -46,7 +47,7 @@ class JointSearch:
     else their cost is to add to this.
 
     best: the least cost known, IMPOSSIBLE at first; bound: no plan can cost less; exhausted: nothing is open any more;
-    complete: no sweep had to drop states for their number.
+    complete: no sweep had to drop states for their number, no course some of its therapists.
     """
 
     def __init__(
@@ -63,11 +64,14 @@ class JointSearch:
         self.combinations = 0
         self.complete = True
         four = len(courses) == MOST_COURSES
+        self.floor = float("inf")
         self.batch, self.most_states = (FOUR_BATCH, FOUR_STATES) if four else (BATCH, MOST_STATES)
-        self.tables = [CourseTable(self.ground, c) for c in courses]
-        self.feasible = all(t.options for t in self.tables)
+        whole = [CourseTable(self.ground, c) for c in courses]
+        self.feasible = all(t.options for t in whole)
         if not self.feasible:
             return
+        self.tables = shortlist(whole)
+        self.complete = self.tables == whole
         self.chains = [Chain(t) for t in self.tables]
         self.patterns = DayPatterns(self.ground, self.tables)
         self.crossings = Crossings(self.ground, self.tables)
@@ -75,6 +79,17 @@ class JointSearch:
         self.penalties = [self._penalties(c) for c in range(len(courses))]
         self.shares = Shares(self.patterns, self.sets)
         self._lay_bounds()
+        if not self.complete:
+            self.floor = min(self.floor, self._floor_of_all(whole))
+
+    def _floor_of_all(self, whole: list[CourseTable]) -> float:
+        """A bound for plans with therapists who are not on the shortlist: no courses cost less than with all in one."""
+        tables = [merged(t) for t in whole]
+        shares = Shares(DayPatterns(self.ground, tables), [[(0,)] for _ in tables])
+        total = self.elsewhere.copy()
+        for c, table in enumerate(tables):
+            total += costs_to_go(Chain(table), shares.of(0, c)[:, 0])[0, 0, 0]
+        return float(total.min())
 
     def _penalties(self, position: int) -> np.ndarray:
         weight = weights.extra_therapist_weight(self.ground.problem.profile, self.tables[position].course)

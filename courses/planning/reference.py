@@ -20,6 +20,7 @@ from .types import (
     FULL_DAY,
     CourseRequest,
     Horizon,
+    Masks,
     Patient,
     Problem,
     ResourceDays,
@@ -254,10 +255,10 @@ class ReferenceClinic:
         own = [self.procedures[code] for code in therapist.procedures]
         return _draw(rng, [p for p in own for _ in range(p.weight)])
 
-    def _free(self, number: int, day: int) -> int:
-        used = self._used[number, day]
-        capacity = self.capacity[number]
-        full = sum(1 << s for s in range(OPENS, CLOSES) if used[s] >= capacity)
+    def _free(self, number: int, day: int, places: int = 1) -> int:
+        """Where so many places are free."""
+        used, most = self._used[number, day], self.capacity[number] - places
+        full = sum(1 << s for s in range(OPENS, CLOSES) if used[s] > most)
         return self.works[number][day] & ~full
 
     def _draw_booking(
@@ -299,18 +300,19 @@ class ReferenceClinic:
         return found
 
     @cached_property
+    def free_places(self) -> dict[int, tuple[Masks, ...]]:
+        """Masks of at least one free place of each resource, of at least two, and so on."""
+        return {
+            number: tuple(tuple(self._free(number, d, n) for d in range(self.days)) for n in range(1, capacity + 1))
+            for number, capacity in self.capacity.items()
+        }
+
+    @cached_property
     def resources(self) -> dict[int, ResourceDays]:
         found = {}
-        for number, capacity in self.capacity.items():
+        for number, levels in self.free_places.items():
             works = self.works[number]
-            free = tuple(self._free(number, d) for d in range(self.days))
-            twice = None
-            if capacity > 1:
-                twice = tuple(
-                    works[d] & ~sum(1 << s for s in range(OPENS, CLOSES) if self._used[number, d][s] >= capacity - 1)
-                    for d in range(self.days)
-                )
-            found[number] = ResourceDays(works, works, free, twice)
+            found[number] = ResourceDays(works, works, levels[0], levels[1] if len(levels) > 1 else None)
         return found
 
     def lines(self, number: int, *, courses: int = 1, frequency: str | None = None) -> tuple[ReferenceLine, ...]:

@@ -16,7 +16,7 @@ from .table import CourseTable
 from .weights import IMPOSSIBLE
 
 MOST_STATES = 200_000  # about 100 MB at the peak
-MOST_SESSIONS, MOST_POSITIONS = 31, 126  # beyond, there are more states than can be gone through
+MOST_SESSIONS, MOST_POSITIONS = 31, 200  # beyond, there are more states than can be gone through
 
 
 @dataclass(slots=True)

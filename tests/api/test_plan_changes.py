@@ -66,6 +66,9 @@ def test_an_impossible_plan_says_what_fits_and_what_would_open_one(reception: AP
     plan = post(reception, PLANS, {"courses": [course.pk], "wishes": wishes})
     assert plan["status"] == "impossible"
     assert plan["explanation"]["partial"]["placed"] == 1
+    [told] = plan["explanation"]["courses"]
+    assert told["sentence"] == "The sessions do not fit between the first and the last allowed day."
+    assert told["waterfall_sentence"].startswith("Open 1 day → a shift on 1 day → ")
     assert "takes" not in plan["explanation"]["partial"]["items"][0]
     assert plan["sentence"].endswith("Placed 1 of 3. Try a change below.")
     later, *_ = plan["concessions"]
@@ -191,6 +194,12 @@ def test_one_courses_own_wrong_wish_names_the_course(reception: APIClient, cours
     wishes = {"courses": {str(course.pk): {"gap_min": 9}}}
     answer = post(reception, PLANS, {"courses": [course.pk], "wishes": wishes}, 422)
     assert set(answer["fields"]) == {f"wishes.courses.{course.pk}.gap_min"}
+
+
+def test_pins_that_are_not_of_the_course_are_named(reception: APIClient, course: Course, booked: Rows) -> None:
+    for address, body in ((PLANS, {"courses": [course.pk]}), (f"/api/v1/courses/{course.pk}/replan/", {})):
+        answer = post(reception, address, {**body, "keep": [booked[0]["id"], 10**9]}, 422)
+        assert set(answer["fields"]) == {"keep"}
 
 
 def test_a_course_that_is_planned_already_is_named(reception: APIClient, course: Course, booked: Rows) -> None:

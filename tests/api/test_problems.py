@@ -60,6 +60,11 @@ def test_a_body_too_large_is_refused(reception: APIClient, settings: Settings) -
     assert answer.json()["code"] == "too_large"
 
 
+def test_an_address_with_a_line_break_is_not_found_in_the_same_words(reception: APIClient) -> None:
+    answer = reception.get("/api/v1/patients/1%0a/")
+    assert (answer.status_code, answer["Content-Type"]) == (404, "application/problem+json")
+
+
 def test_sentences_are_in_the_readers_language(reception: APIClient) -> None:
     english = reception.get("/api/v1/sessions/1/", headers={"accept-language": "en"}).json()
     assert english["detail"] == "Not found."

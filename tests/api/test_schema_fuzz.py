@@ -26,12 +26,16 @@ from clinic.permissions import Role
 from courses.models import Course
 from tests.factories import (
     AbsenceFactory,
+    ClosureFactory,
     EquipmentFactory,
     GroupClassFactory,
     MembershipFactory,
+    OutageFactory,
     PlanFactory,
     ProgrammeFactory,
+    RepairFactory,
     TaskFactory,
+    TherapistFactory,
     booked_session,
     user_with_role,
 )
@@ -68,6 +72,7 @@ def rows(course: Course) -> dict[str, int]:
     assert session.visit is not None
     therapist = course.procedure.qualifications.get().therapist_id
     programme = ProgrammeFactory(clinic=course.clinic, patient=course.patient)
+    room = session.appointment.reservations.get(resource__kind="room").resource_id
     return {
         "clinic": course.clinic_id,
         "patient": course.patient_id,
@@ -79,11 +84,17 @@ def rows(course: Course) -> dict[str, int]:
         "plan": plan.pk,
         "therapist": therapist,
         "preferred_therapist": therapist,
-        "room": session.appointment.reservations.get(resource__kind="room").resource_id,
+        "room": room,
         "device": EquipmentFactory(room__clinic=course.clinic).pk,
         "programme": programme.pk,
         "referral": programme.referral_id,
         "absence": AbsenceFactory(therapist_id=therapist, starts_at="2040-01-01T00:00Z", ends_at=None).pk,
+        "outage": OutageFactory(resource_id=room, starts_at="2040-01-01T00:00Z", ends_at=None).pk,
+        "closure": ClosureFactory(clinic=course.clinic, starts_at="2040-01-01T00:00Z", ends_at="2040-01-02T00:00Z").pk,
+        "qualification": course.procedure.qualifications.get().pk,
+        "repair": RepairFactory(clinic=course.clinic, therapist_id=therapist).pk,
+        "substitute": TherapistFactory().pk,
+        "resource": room,
         "class": GroupClassFactory(clinic=course.clinic).pk,
         "task": TaskFactory(clinic=course.clinic).pk,
     }

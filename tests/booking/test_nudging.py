@@ -8,6 +8,7 @@ import pytest
 from clinic.errors import Conflict, Invalid
 from courses.booking.bookings import book_plan
 from courses.booking.holds import hold_plan
+from courses.booking.lifecycle import replan_course
 from courses.booking.models import Plan, Session
 from courses.booking.nudging import nudge_plan, slots_for
 from courses.booking.proposals import propose_plan
@@ -16,6 +17,7 @@ from tests import factories
 from tests.booking.conftest import Desk, equip
 from tests.booking.test_booking import propose
 from tests.booking.test_classes import class_course
+from tests.booking.test_moving import booked, reread
 from tests.booking.test_replanning import kinds
 
 
@@ -102,6 +104,15 @@ def test_a_held_plan_is_let_go_and_its_own_times_are_free_for_it(desk: Desk, pla
     book_plan(plan=later, by=desk.reception, now=desk.now)
 
 
+def test_a_hold_is_not_let_go_for_nothing(desk: Desk, plan: Plan) -> None:
+    hold_plan(plan=plan, by=desk.reception, now=desk.now)
+    second = plan.items[1]["session"]
+    with pytest.raises(Conflict):
+        nudge(desk, plan, second, starts_at=start_of(desk, plan, second).replace(hour=3))
+    assert Plan.objects.get(pk=plan.pk).status == Plan.Status.HELD
+    assert Session.objects.filter(status=Status.HELD).count() == 4
+
+
 def test_six_slots_near_its_own_and_every_one_can_be_had(desk: Desk, plan: Plan) -> None:
     second = plan.items[1]["session"]
     offered = slots_for(plan=plan, session=second, by=desk.reception, now=desk.now)
@@ -132,6 +143,23 @@ def test_in_a_programme_the_sessions_of_the_same_visit_make_way(desk: Desk) -> N
     moved = nudge(desk, plan, first, starts_at=target)
     assert start_of(desk, moved, first) == target
     assert {pk for pk, kind in kinds(moved).items() if kind != "kept"} == {first, second}
+
+
+def test_a_plan_that_moves_booked_sessions_is_nudged_too(desk: Desk) -> None:
+    first, second, third = booked(desk)
+    out = desk.clinic.local_date(second.time.starts_at).isoformat()
+    plan = replan_course(course=first.course, by=desk.reception, now=desk.now, wishes={"excluded_days": [out]})
+    assert [pk for pk, kind in kinds(plan).items() if kind == "moved"] == [second.pk]
+    later = nudge(desk, plan, second.pk, to="later")
+    assert kinds(later) == {first.pk: "kept", second.pk: "moved", third.pk: "kept"}
+    assert later.request["moving"] == plan.request["moving"]
+    book_plan(plan=later, by=desk.reception, now=desk.now)
+    after = {s.pk: s for s in reread(first.course)}
+    assert after[second.pk].time.starts_at == start_of(desk, later, second.pk)
+    assert (after[first.pk].appointment_id, after[third.pk].appointment_id) == (
+        first.appointment_id,
+        third.appointment_id,
+    )
 
 
 def test_a_class_is_nudged_from_meeting_to_meeting(desk: Desk) -> None:

@@ -17,6 +17,7 @@ from courses.models import (
     Programme,
     Qualification,
     Referral,
+    Repair,
     Requirement,
     Session,
     Visit,
@@ -159,6 +160,21 @@ class PlanFactory(DjangoModelFactory[Plan]):
     patient = factory.SubFactory(PatientFactory)
     status = Plan.Status.PROPOSED
     created_at = NOW
+
+
+class RepairFactory(DjangoModelFactory[Repair]):
+    """Proposed, of a therapist's sessions from MONDAY on, without items."""
+
+    class Meta:
+        model = Repair
+
+    clinic = factory.SubFactory(ClinicFactory)
+    therapist = factory.SubFactory(TherapistFactory)
+    starts_at = factory.LazyFunction(lambda: at("00:00"))
+    status = Repair.Status.PROPOSED
+    created_at = NOW
+    asked_at = NOW
+    seen_at = NOW
 
 
 class GroupClassFactory(DjangoModelFactory[GroupClass]):

@@ -179,3 +179,12 @@ def test_a_new_place_waits_for_a_change_of_capacity(transactional_db: None) -> N
         with pytest.raises(psycopg.errors.CheckViolation, match="reservation_within_capacity"):
             taking.execute(insert, params)
         taking.rollback()
+
+
+def test_a_table_of_ones_own_does_not_hide_the_real_one(sql: Attacker, other: Appointment) -> None:
+    therapist = TherapistFactory()
+    hide = "CREATE TEMP TABLE clinic_resource ON COMMIT DROP AS SELECT id, kind, 9 AS capacity FROM clinic_resource"
+    insert, params = sql.reservation(other, therapist, places="[5,6)")
+    insert = insert.replace("INTO clinic_reservation", "INTO public.clinic_reservation")
+    sql.write(hide)
+    sql.refused("reservation_within_capacity", insert, *params)

@@ -89,6 +89,8 @@ def test_wishes_are_understood_or_left_as_text(text: str, wish: Wish) -> None:
         ({"files": {"staff": {"columns": {"staff_id": 1}}}}, "staff_id"),
         ({"words": {"gender": {"х": "X"}}}, "words.gender"),
         ({"wishes": [{"from": "10"}]}, "phrase"),
+        ({"wishes": 5}, "wishes"),
+        ({"names": {"patronymics": "no"}}, "patronymics"),
         ({"rows": {"footer": "total"}}, "footer"),
     ],
 )

@@ -85,6 +85,18 @@ def test_an_empty_file_and_a_nul_are_told() -> None:
     assert read_bytes(b"a,b\n1,x\0y\n").records[0].cells == ("1", "xy")
 
 
+def test_a_lost_byte_leaves_the_other_names_of_utf_8_as_they_are() -> None:
+    source = read_bytes("a,b\n1,Węgrzyn\n2,Łukasz\n".encode().replace("ę".encode(), b"\xff") + "3,Żółw\n".encode())
+    assert [record.cells[1] for record in source.records] == ["W\ufffdgrzyn", "Łukasz", "Żółw"]
+    assert found(source) == [(None, 2, "unreadable_character")]
+
+
+def test_control_characters_are_removed_and_told() -> None:
+    source = read_bytes(b"a,b\n1,x\x1b[31my\x07\n2,z\n\x1a")
+    assert [record.cells for record in source.records] == [("1", "x[31my"), ("2", "z")]
+    assert found(source) == [(None, 2, "control_character")]
+
+
 # A cell of line breaks only at the end of a file cannot be told from no cell; a lone CR is made LF inside cells.
 CELL = st.text(st.characters(exclude_categories=("Cs", "Cc"), include_characters='\n;,"'), max_size=12)
 

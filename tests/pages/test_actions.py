@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 
 from clinic.models import Patient
-from courses.models import Course, Plan, Referral, Session
+from courses.models import Course, Plan, Procedure, Referral, Session
 from courses.pages.plans import merge_wishes
 from courses.pages.wishes import WishesForm
 from tests import factories as f
@@ -149,6 +149,54 @@ def test_wrong_entries_are_named(client: Client, scene: Scene, fields: dict[str,
     assert answer.status_code == 422
     assert sentence in answer.content.decode()
     assert 'id="error-summary"' in answer.content.decode()
+
+
+def test_a_procedure_without_a_usual_frequency_asks_for_one_and_opens_nothing(client: Client, scene: Scene) -> None:
+    Procedure.objects.filter(pk=scene.unplaced.procedure_id).update(gap_min=None, gap_max=None, per_week=None)
+    address, before = f"/patients/{scene.patient.pk}/courses/new/", Course.objects.count()
+    data = _lines(scene.unplaced.procedure_id, 3)
+    answer = client.post(address, data)
+    assert answer.status_code == 422
+    assert "Say how often" in answer.content.decode()
+    assert Course.objects.count() == before
+    answer = client.post(address, data | {"line0-frequency": "2_per_week"})
+    assert answer.status_code == 302
+    course = Course.objects.latest("pk")
+    assert (course.gap_min, course.gap_max, course.per_week) == (2, 5, 2)
+
+
+def test_what_cannot_be_asked_leads_to_the_course_and_does_not_open_it_again(client: Client, scene: Scene) -> None:
+    before = Course.objects.count()
+    answer = client.post(
+        f"/patients/{scene.patient.pk}/courses/new/",
+        _lines(scene.unplaced.procedure_id, 3, finish_by="2020-01-01"),
+        follow=True,
+    )
+    course = Course.objects.latest("pk")
+    assert Course.objects.count() == before + 1
+    assert answer.redirect_chain[-1][0] == f"/courses/{course.pk}/plan/"
+    assert "Date has passed." in answer.content.decode(), answer.content.decode()[3000:7000]
+
+
+def test_a_course_of_unknown_frequency_asks_for_it(client: Client, scene: Scene) -> None:
+    Course.objects.filter(pk=scene.unplaced.pk).update(gap_min=None, gap_max=None, per_week=None)
+    address = f"/courses/{scene.unplaced.pk}/plan/"
+    answer = client.post(address, _lines(scene.unplaced.procedure_id, 3))
+    assert answer.status_code == 422
+    answer = client.post(address, _lines(scene.unplaced.procedure_id, 3, frequency="daily"))
+    assert answer.status_code == 302, answer.content.decode()
+    wishes = Plan.objects.latest("pk").request["wishes"]
+    assert wishes["courses"] == {str(scene.unplaced.pk): {"gap_min": 1, "gap_max": 3, "per_week": 6}}
+
+
+def test_the_rest_of_a_course_of_unknown_frequency_is_planned_anew(client: Client, scene: Scene) -> None:
+    course = scene.session.course
+    Course.objects.filter(pk=course.pk).update(gap_min=None, gap_max=None, per_week=None, sessions_total=4)
+    f.SessionFactory(course=course, number=4)
+    assert 'name="frequency"' in client.get(f"/courses/{course.pk}/").content.decode()
+    answer = client.post(f"/courses/{course.pk}/replan/", {"frequency": "daily"})
+    assert answer.status_code == 302, answer.content.decode()
+    assert Plan.objects.latest("pk").request["wishes"] == {"gap_min": 1, "gap_max": 3, "per_week": 6}
 
 
 def test_what_needs_a_prescription_becomes_one_that_a_doctor_signs(client: Client, scene: Scene) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from courses.planning import Budget, NoPlan, alternatives, verify
+from courses.planning import Budget, NoPlan, alternatives, plan, verify
 from courses.planning.alternatives import COMPARED, THREE, differences, figures_of
 from courses.planning.reference import reference_clinic
 from courses.planning.types import PROFILES, PinnedSession, TherapistOption
@@ -137,3 +137,10 @@ def test_figures_count_pinned_therapists_and_visits_booked_already():
 
 def test_no_plan_has_no_alternatives():
     assert alternatives(simple(finish_day=1)) == NoPlan(proven=True)
+
+
+def test_a_profile_without_a_promise_is_the_best_by_its_weights(clinic):
+    problem = clinic.problem(1, courses=2)
+    found = alternatives(problem, ["balanced", "fewest_visits"])
+    balanced = next(a for a in found if "balanced" in a.profiles)
+    assert balanced.plan.cost == plan(problem).cost

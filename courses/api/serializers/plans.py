@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from django.utils.text import capfirst
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -36,6 +37,8 @@ _CONCESSION = {
         "placed": {**_COUNT, "description": "Sessions that get a time with it, of `asked`."},
         "asked": _COUNT,
         "visits": _COUNT,
+        "therapists": _COUNT,
+        "wait_minutes": _COUNT,
         "wishes": {
             "type": ["object", "null"],
             "description": "Send it as `wishes` of another plan to take the concession; null: a doctor decides it.",
@@ -48,7 +51,28 @@ _EXPLANATION = {
     "properties": {
         "reason": {"type": "string"},
         "course": _KEY_OR_NULL,
-        "courses": {"type": "array", "items": {"type": "object"}},
+        "courses": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "course": _COUNT,
+                    "alone": {"type": "boolean", "description": "It could be placed if it were the only one."},
+                    "reason": {"type": ["string", "null"]},
+                    "sentence": {"type": "string"},
+                    "waterfall": {
+                        "type": "array",
+                        "description": "Days left after each filter and those before it.",
+                        "items": {"type": "object", "properties": {"filter": {"type": "string"}, "days": _COUNT}},
+                    },
+                    "waterfall_sentence": {"type": "string"},
+                    "longest_hole": _COUNT,
+                    "gap_max": _KEY_OR_NULL,
+                    "most_sessions": {**_COUNT, "description": "That fit, of `sessions`."},
+                    "sessions": _COUNT,
+                },
+            },
+        },
         "partial": {
             "type": ["object", "null"],
             "description": "The best plan of fewer sessions.",
@@ -162,6 +186,7 @@ class PlanSerializer(serializers.ModelSerializer[Plan]):
         if plan.explanation is None:
             return None
         told = {name: value for name, value in plan.explanation.items() if name != "concessions"}
+        told["courses"] = [_course_told(course) for course in told["courses"]]
         if told.get("partial"):
             told["partial"] = told["partial"] | {"items": [_shown(item) for item in told["partial"]["items"]]}
         return told
@@ -197,6 +222,16 @@ class PlanSerializer(serializers.ModelSerializer[Plan]):
 
     def get_changes_sentence(self, plan: Plan) -> str:
         return sentences.changes_sentence(plan)
+
+
+def _course_told(course: Mapping[str, Any]) -> dict[str, Any]:
+    """A course's reason and its waterfall, as facts and in words."""
+    reason = course.get("reason")
+    return {
+        **course,
+        "sentence": sentences.reason_text(reason) if reason else "",
+        "waterfall_sentence": capfirst(sentences.waterfall_text(course["waterfall"])),
+    }
 
 
 def _shown(item: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
+from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -12,6 +13,7 @@ from clinic.models import Absence, Clinic, Equipment, Room, Therapist
 from clinic.permissions import Permission
 from courses.api import filters
 from courses.api.serializers import clinics as serializers
+from courses.api.serializers.repairs import EndBody, ExtendBody
 from courses.api.viewsets import Shelf
 from courses.booking import disruption
 from courses.booking.access import works_in
@@ -54,7 +56,7 @@ class AbsenceViews(Shelf):
     queryset = Absence.objects.all()
     serializer_class = serializers.AbsenceSerializer
     filterset_class = filters.AbsenceFilters
-    required_permission = _LOOK | {"create": Permission.RECORD_ABSENCE}
+    required_permission = _LOOK | dict.fromkeys(["create", "extend", "end"], Permission.RECORD_ABSENCE)
 
     def visible(self, rows: QuerySet[Any], clinic_ids: list[int]) -> QuerySet[Any]:
         return rows.filter(works_in(clinic_ids, "therapist"))
@@ -68,3 +70,19 @@ class AbsenceViews(Shelf):
             raise Invalid(details={"therapist": ["There is no such therapist."]})
         absence = disruption.record_absence(therapist=therapist, **body, by=self.by, now=self.now)
         return Response(serializers.AbsenceSerializer(absence).data, status=201)
+
+    @extend_schema(request=ExtendBody, responses=serializers.AbsenceSerializer)
+    @action(detail=True, methods=["post"])
+    def extend(self, request: Request, pk: str) -> Response:
+        """The specialist comes back later than was said; the sessions in the time added are marked."""
+        body = self.read(ExtendBody, request)
+        absence = disruption.extend_absence(absence=self.get_object(), **body, by=self.by, now=self.now)
+        return Response(serializers.AbsenceSerializer(absence).data)
+
+    @extend_schema(request=EndBody, responses=serializers.AbsenceSerializer)
+    @action(detail=True, methods=["post"])
+    def end(self, request: Request, pk: str) -> Response:
+        """The specialist comes back earlier than was said, or at last; sessions after it stay where they are."""
+        body = self.read(EndBody, request)
+        absence = disruption.end_absence(absence=self.get_object(), **body, by=self.by, now=self.now)
+        return Response(serializers.AbsenceSerializer(absence).data)

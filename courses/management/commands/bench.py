@@ -19,7 +19,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("name", nargs="?", choices=sorted(BENCHMARKS), metavar="NAME")
         parser.add_argument("--list", action="store_true", help="what there is to measure")
-        parser.add_argument("--requests", type=_positive, help="how many requests plan, availability and booking time")
+        parser.add_argument(
+            "--requests", type=_positive, help="how many requests plan, availability and booking time; seeds of repair"
+        )
         parser.add_argument("--attempts", type=_positive, help="contention: attempts through services")
         parser.add_argument("--http-attempts", type=_positive, help="contention: attempts over HTTP")
         parser.add_argument("--processes", type=_positive, help="contention: processes that attempt at once")

@@ -221,13 +221,13 @@ class Starts:
         """From (therapist, joined starts, those of them that are flush)."""
         found: dict[str, list[Array]] = {name: [np.zeros(0, dtype=np.int32)] for name in ("at", "flush", "therapist")}
         for therapist, starts, laid in options:
-            at = np.flatnonzero(masks.to_array(starts, self.calendar.days))
-            found["at"].append(at)
+            at: Array = np.flatnonzero(masks.to_array(starts, self.calendar.days))
+            found["at"].append(at.astype(np.int32))
             found["flush"].append(masks.to_array(laid, self.calendar.days).ravel()[at])
             found["therapist"].append(np.full(len(at), therapist))
-        at, flush, who = (np.concatenate(found[name]).astype(np.int32) for name in ("at", "flush", "therapist"))
-        meeting = np.full(len(at), -1, dtype=np.int32)
-        day, slot = at // masks.STRIDE, at % masks.STRIDE
+        moment, flush, who = (np.concatenate(found[name]).astype(np.int32) for name in ("at", "flush", "therapist"))
+        meeting = np.full(len(moment), -1, dtype=np.int32)
+        day, slot = moment // masks.STRIDE, moment % masks.STRIDE
         return {"day": day, "slot": slot, "therapist": who, "meeting": meeting, "flush": flush.astype(bool)}
 
     def _of_classes(self, course: RepairCourse, days: set[int]) -> dict[str, Array]:

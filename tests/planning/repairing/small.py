@@ -45,13 +45,13 @@ def places(days, *layers):
 
 
 def course(*, key="c", lost=(), movable=(), patient="p", **fields):
-    """Half-hour sessions with therapist 10 or 11, without a room, any day."""
+    """Half-hour sessions with therapist 10 or 11, in a room only where rooms are named, any day."""
     request = CourseRequest(
         key=key,
         procedure=f"P{key}",
         sessions=len(lost),
         slots=6,
-        needs_room=False,
+        needs_room="rooms" in fields,
         **{"therapists": (TherapistOption(10), TherapistOption(11)), "gap_max": None, **fields},
     )
     return RepairCourse(request, patient, tuple(lost), tuple(movable))
@@ -102,6 +102,7 @@ def _random_course(rng, key, days, therapists, *, with_rest):
     slots = rng.randint(2, 4)
     taken = rng.sample(range(days), min(days, rng.choice([1, 1, 2]) + (1 if with_rest else 0) + 1))
     gap_min = rng.choice([1, 1, 2])
+    has_therapist = rng.random() < 0.9
     strength = lambda: rng.choice([Strength.NONE, Strength.NONE, Strength.WISH, Strength.MUST])  # noqa: E731
 
     def booked(number, day):
@@ -109,7 +110,7 @@ def _random_course(rng, key, days, therapists, *, with_rest):
             f"{key}{number}",
             day,
             rng.randint(DAWN, DUSK - slots),
-            rng.choice(therapists),
+            rng.choice(therapists) if has_therapist else None,
             20,
             30,
             same_time=rng.random() < 0.1,
@@ -125,7 +126,7 @@ def _random_course(rng, key, days, therapists, *, with_rest):
         therapists=options,
         rooms=rng.choice([(RoomOption(20, (30,)), RoomOption(21, (31,))), (RoomOption(20), RoomOption(22))]),
         needs_room=rng.random() < 0.8,
-        needs_therapist=rng.random() < 0.9,
+        needs_therapist=has_therapist,
         therapist_margins=Margins(rng.randint(0, 1), rng.randint(0, 1)),
         room_margins=Margins(0, rng.randint(0, 1)),
         device_margins=Margins(rng.randint(0, 1), 0),
@@ -169,12 +170,28 @@ def random_problem(seed, *, with_rest=False):
         first = courses[0]
         courses[0] = replace(first, request=replace(first.request, not_same_day_with=frozenset({"Pb"})))
     free = lambda: tuple(FULL_DAY if rng.random() < 0.6 else _random_mask(rng, 0.7) for _ in range(days))  # noqa: E731
-    return RepairProblem(
+    found = RepairProblem(
         horizon=Horizon(FIRST_DAY, tuple(rng.random() < 0.9 for _ in range(days))),
         resources=resources,
         patients={name: Patient(free(), {}, {}) for name in ("ann", "ben")},
         courses=tuple(courses),
     )
+    return _with_sound_rest(found)
+
+
+def _with_sound_rest(problem):
+    """The problem with only those movable sessions that are well where they are."""
+    stays, courses = {}, []
+    for c in problem.courses:
+        kept = []
+        for s in c.movable:
+            as_booked = [m for m in candidates(problem, c, s) if m.change is Change.KEPT]
+            more = {**stays, (c.request.key, s.key): as_booked[0]} if as_booked else {}
+            if as_booked and not collides(problem, more):
+                stays = more
+                kept.append(replace(s, room=as_booked[0].room, device=as_booked[0].device))
+        courses.append(replace(c, movable=tuple(kept)))
+    return replace(problem, courses=tuple(courses))
 
 
 # -- trying everything --------------------------------------------------------------------------------------------
@@ -192,7 +209,7 @@ def answer(problem, chosen):
 
 
 def candidates(problem, course, session):
-    """Every move of the session that breaks no rule by itself, the other lost ones away; the rest of courses away too."""
+    """Every move of the session that breaks no rule by itself, all others away."""
     lone = replace(course, lost=(session,), movable=())
     alone = replace(problem, courses=(lone,))
     request = course.request
@@ -246,7 +263,7 @@ def best_by_trying(problem):
             if rest and move.change is Change.KEPT:
                 continue  # staying is a choice of its own, without a move
             more = {**chosen, (c.request.key, s.key): move}
-            if not collides(problem, more, c, s):
+            if not collides(problem, more):
                 go(index + 1, more, unplaced, moved + rest, cost + session_by_hand(problem, c, s, move))
 
     go(0, {}, 0, 0, 0)
@@ -257,7 +274,7 @@ def is_sound(problem, chosen):
     return not verify_repair(problem, answer(problem, chosen))
 
 
-def collides(problem, chosen, course, session):
+def collides(problem, chosen):
     """Whether the moves so far break a rule among themselves, the rest of the courses away."""
     bare = replace(problem, courses=tuple(replace(c, movable=(), lost=(*c.lost, *c.movable)) for c in problem.courses))
     return not is_sound(bare, chosen)
@@ -276,6 +293,8 @@ def session_by_hand(problem, course, session, move):
         cost += w.wish
     if request.weekdays_strength is Strength.WISH and move.day % 7 not in request.weekdays:
         cost += w.wish
+    if not request.needs_therapist:
+        return cost
     if request.therapist_strength is Strength.WISH and move.therapist != request.preferred_therapist:
         cost += w.wish
     spoken = next((o.languages for o in request.therapists if o.therapist == move.therapist), frozenset())

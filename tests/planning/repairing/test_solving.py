@@ -1,4 +1,4 @@
-"""Fewest unplaced, then fewest of the rest moved, then least change: the optimum of small cases, found by trying all."""
+"""Fewest unplaced, then fewest of the rest moved, then least change: small cases against trying everything."""
 
 import pytest
 from hypothesis import given, settings
