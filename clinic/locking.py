@@ -24,6 +24,7 @@ _REFUSALS: dict[str, Conflict] = {
     "session_number_once": Conflict(),
     "treatment_is_one_session": Conflict(),
     "seat_within_class": PlaceTaken(),
+    "merged_card_takes_nothing": Conflict(_("This card was merged into another. Open that one."), code="card_merged"),
     "one_visit_a_day": Busy(),
     "task_open_once": Busy(),
 }

@@ -58,6 +58,7 @@ def create_patient(
     phones: Iterable[str | Mapping[str, Any]] = (),
     contacts: Iterable[Mapping[str, Any]] = (),
     duplicates_checked: bool = False,
+    ask_about_phones: bool = False,
     **fields: Any,
 ) -> Patient:
     """Make a card, with its phones and contact persons.
@@ -68,7 +69,8 @@ def create_patient(
     clinic's unless given. Contacts are mappings with name, relation, phone, is_guardian.
 
     Raises Invalid naming each wrong field, NotAllowed, and, unless `duplicates_checked`, Conflict with the code
-    "possible_duplicate" and `details["patients"]`, a list of {"id", "full_name", "birth_date", "card_number"}.
+    "possible_duplicate" and `details["patients"]`, a list of {"id", "full_name", "birth_date", "card_number"}. With
+    `ask_about_phones` a shared phone alone is such a question too.
     """
     _require_permission(by)
     clinic = clinic or _usual_clinic(by)
@@ -88,7 +90,7 @@ def create_patient(
     if errors:
         raise Invalid(details=errors)
     if not duplicates_checked:
-        _refuse_duplicates(values, numbers)
+        _refuse_duplicates(values, numbers, ask_about_phones=ask_about_phones)
     if any(values.get(consent) for consent in CONSENTS):
         values["consent_date"] = today
     with writing(), _card_number_once():
@@ -107,9 +109,10 @@ def update_patient(
     now: dt.datetime,
     clinic: Clinic | None = None,
     phones: Iterable[str | Mapping[str, Any]] | None = None,
+    contacts: Iterable[Mapping[str, Any]] | None = None,
     **fields: Any,
 ) -> Patient:
-    """Correct a card: only what is named changes. `phones`, when given, replace the old ones.
+    """Correct a card: only what is named changes. `phones` and `contacts`, when given, replace the old ones.
 
     Consents are for `record_consent`, which dates them. Raises Invalid, NotAllowed; Conflict for a merged card.
     """
@@ -123,7 +126,9 @@ def update_patient(
     values = _clean(fields, errors, today=clinic.local_date(now) if clinic else now.date())
     if "full_name" in values and not values["full_name"]:
         errors.setdefault("full_name", [_("Enter the name.")])
-    numbers = None if phones is None else _clean_phones(phones, errors, country=clinic.country if clinic else "")
+    country = clinic.country if clinic else ""
+    numbers = None if phones is None else _clean_phones(phones, errors, country=country)
+    people = None if contacts is None else _clean_contacts(contacts, errors, country=country)
     if errors:
         raise Invalid(details=errors)
     with writing(), _card_number_once():
@@ -136,6 +141,8 @@ def update_patient(
             locked.phones.exclude(number__in=[phone.number for phone in numbers]).delete()
             locked.phones.update(is_main=False)
             _write_phones(locked, numbers)
+        if people is not None:
+            _write_contacts(locked, people)
         refresh_search_text(locked)
     return locked
 
@@ -336,12 +343,16 @@ def _usual_clinic(by: User | None) -> Clinic | None:
     return Clinic.objects.filter(pk__in=ids[:1]).first() if ids else Clinic.objects.order_by("pk").first()
 
 
-def _refuse_duplicates(values: Mapping[str, Any], phones: Sequence[Phone]) -> None:
+def _refuse_duplicates(values: Mapping[str, Any], phones: Sequence[Phone], *, ask_about_phones: bool) -> None:
     cards = possible_duplicates(
         full_name=values["full_name"],
         birth_date=values.get("birth_date"),
         phones=[phone.number for phone in phones],
     )
+    if ask_about_phones:
+        known = {card.pk for card in cards}
+        sharing = [card for phone in phones for card in _cards_with_number(phone.number) if card.pk not in known]
+        cards += list(dict.fromkeys(sharing))
     if cards:
         raise Conflict(
             _("There may be a card of this person already. Open it, or confirm that this is someone else."),
@@ -391,3 +402,24 @@ def _write_phones(patient: Patient, phones: Sequence[Phone]) -> None:
         unique_fields=["patient", "number"],
         update_fields=["owner", "is_main"],
     )
+
+
+def _write_contacts(patient: Patient, people: Sequence[Mapping[str, Any]]) -> None:
+    """Those named as before keep their row, so that the trail tells a correction from a new person."""
+    known = {contact.name: contact for contact in patient.contacts.all()}
+    for person in people:
+        contact = known.get(person["name"]) or ContactPerson(patient=patient)
+        for name, value in person.items():
+            setattr(contact, name, value)
+        contact.save()
+    patient.contacts.exclude(name__in=[person["name"] for person in people]).delete()
+
+
+def cards_with_phone(number: str, *, clinic: Clinic | None) -> list[Patient]:
+    """Cards with this number, written in any way: relatives share phones, so it is a question, not an error."""
+    e164 = _e164(number, clinic.country if clinic else "")
+    return [] if e164 is None else _cards_with_number(e164)
+
+
+def _cards_with_number(number: str) -> list[Patient]:
+    return list(Patient.objects.filter(phones__number=number, merged_into=None).distinct()[:5])

@@ -1,6 +1,14 @@
 """The models of all sub-packages, where Django looks for them."""
 
-from courses.booking.models import Course, Plan, Session, SessionAppointment, SessionReservation, Visit
+from courses.booking.models import (
+    Course,
+    CoursePatient,
+    Plan,
+    Session,
+    SessionAppointment,
+    SessionReservation,
+    Visit,
+)
 from courses.booking.repair_models import Repair
 from courses.catalogue.models import Procedure, ProcedureSeparation, ProcedureVariant, Qualification, Requirement
 from courses.groups.models import ClassMeeting, GroupClass
@@ -11,6 +19,7 @@ from courses.records.models import Record, RecordAmendment
 __all__ = [
     "ClassMeeting",
     "Course",
+    "CoursePatient",
     "GroupClass",
     "ImportFile",
     "ImportRun",

@@ -2,6 +2,7 @@
 
 from clinic.models import Clinic, Patient
 from notifications import texts
+from notifications.models import Message
 from notifications.snapshots import CALL, EMAIL, Recipient
 
 
@@ -22,3 +23,19 @@ def writable_address(patient: Patient) -> str | None:
     if patient.email and patient.consent_email and patient.consent_data:
         return patient.email
     return None
+
+
+def move_messages(*, patient: Patient, to: Patient) -> None:
+    """Hand all messages about one card's visits over to another card of the same person, inside a transaction.
+
+    What is still to be said is said in the language of the card that stays; its address and consents are looked at when
+    it is sent, as always.
+    """
+    rows = Message.objects.filter(patient=patient).select_for_update(of=("self",), no_key=True).order_by("pk")
+    clinics = {message.pk: message.clinic_id for message in rows}
+    Message.objects.filter(pk__in=clinics).update(patient=to)
+    for clinic in Clinic.objects.filter(pk__in=set(clinics.values())):
+        recipient = recipient_of(to, clinic)
+        moved = Message.objects.filter(pk__in=[key for key, pk in clinics.items() if pk == clinic.pk])
+        moved.update(recipient=recipient.key)
+        moved.filter(status__in=Message.UNSENT).update(language=recipient.language)

@@ -31,15 +31,22 @@ _PLACES_AND_TIMES = f"""
         RETURN NEW;
     END IF;
     -- Shared with other reservations, but not with a change of capacity that is about to commit.
-    SELECT r.capacity, a.override_reason, a.clinic_id INTO capacity, override_reason, clinic
+    SELECT r.capacity, r.kind, a.override_reason, a.clinic_id INTO capacity, kind, override_reason, clinic
         FROM clinic_resource r, clinic_appointment a WHERE r.id = NEW.resource_id AND a.id = NEW.appointment_id
         FOR SHARE OF r;
+    IF kind = 'patient' AND EXISTS (
+        SELECT 1 FROM clinic_patient p WHERE p.resource_id = NEW.resource_id AND p.merged_into_id IS NOT NULL
+    ) THEN
+        {refuse("merged_card_takes_nothing")};
+    END IF;
     IF lower_inf(NEW.places) OR lower(NEW.places) < 1
        OR (upper_inf(NEW.places) AND lower(NEW.places) <> 1)
        OR (NOT upper_inf(NEW.places) AND upper(NEW.places) - 1 > capacity) THEN
         {refuse("reservation_within_capacity")};
     END IF;
-    IF override_reason <> '' OR (TG_OP = 'UPDATE' AND OLD.live AND OLD.resource_id = NEW.resource_id
+    -- What a card had is handed over as it stands when it is merged into another: absences are no patient's matter.
+    IF override_reason <> '' OR (TG_OP = 'UPDATE' AND OLD.live
+       AND (OLD.resource_id = NEW.resource_id OR kind = 'patient')
        AND OLD.appointment_id = NEW.appointment_id AND OLD.starts_at = NEW.starts_at AND OLD.ends_at = NEW.ends_at) THEN
         RETURN NEW;
     END IF;
@@ -185,7 +192,12 @@ class Reservation(models.Model):
                 name="fits_places_and_times",
                 when=pgtrigger.Before,
                 operation=pgtrigger.Insert | pgtrigger.Update,
-                declare=[("capacity", "integer"), ("override_reason", "text"), ("clinic", "bigint")],
+                declare=[
+                    ("capacity", "integer"),
+                    ("kind", "text"),
+                    ("override_reason", "text"),
+                    ("clinic", "bigint"),
+                ],
                 func=_PLACES_AND_TIMES,
             ),
             pgtrigger.Trigger(

@@ -153,7 +153,22 @@ class Course(models.Model):
                     END LOOP;
                     RETURN NULL;
                 """,
-            )
+            ),
+            pgtrigger.Trigger(
+                name="merged_card_gets_no_course",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Insert | pgtrigger.UpdateOf("patient_id"),
+                declare=[("survivor", "bigint")],
+                # Waits for a merge that is under way, and a merge waits for the course.
+                func=f"""
+                    SELECT p.merged_into_id INTO survivor FROM clinic_patient p
+                        WHERE p.resource_id = NEW.patient_id FOR SHARE;
+                    IF survivor IS NOT NULL THEN
+                        {refuse("merged_card_takes_nothing")};
+                    END IF;
+                    RETURN NEW;
+                """,
+            ),
         ]
 
     def __str__(self) -> str:
@@ -374,6 +389,31 @@ class SessionReservation(Reservation):
         ]
 
 
+class CoursePatient(Patient):
+    """Cards seen from courses: one that was merged into another has nothing left of its own."""
+
+    class Meta:
+        proxy = True
+        triggers = [
+            pgtrigger.Trigger(
+                name="merged_card_is_empty",
+                when=pgtrigger.After,
+                operation=pgtrigger.Insert | pgtrigger.UpdateOf("merged_into_id"),
+                condition=pgtrigger.Condition("NEW.merged_into_id IS NOT NULL"),
+                timing=pgtrigger.Deferred,
+                func=f"""
+                    IF EXISTS (SELECT 1 FROM courses_course c WHERE c.patient_id = NEW.resource_id)
+                       OR EXISTS (SELECT 1 FROM courses_visit v WHERE v.patient_id = NEW.resource_id AND v.live)
+                       OR EXISTS (SELECT 1 FROM clinic_reservation r WHERE r.resource_id = NEW.resource_id AND r.live)
+                    THEN
+                        {refuse("merged_card_is_empty")};
+                    END IF;
+                    RETURN NULL;
+                """,
+            )
+        ]
+
+
 class SessionAppointment(Appointment):
     """Appointments seen from sessions: a class does not lose a seat that is sold."""
 
@@ -396,4 +436,13 @@ class SessionAppointment(Appointment):
         ]
 
 
-__all__ = ["Course", "Plan", "Session", "SessionAppointment", "SessionReservation", "Strength", "Visit"]
+__all__ = [
+    "Course",
+    "CoursePatient",
+    "Plan",
+    "Session",
+    "SessionAppointment",
+    "SessionReservation",
+    "Strength",
+    "Visit",
+]

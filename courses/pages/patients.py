@@ -11,10 +11,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from clinic.errors import Conflict, Invalid
-from clinic.models import Patient
+from clinic.models import Patient, Task
 from clinic.models.resources import Sex
 from clinic.permissions import Permission
-from clinic.registering import create_patient, record_consent
+from clinic.registering import cards_with_phone, create_patient, record_consent
 from clinic.searching import search_patients
 from courses.booking.access import patient_for
 from courses.booking.models import Course, Session, Visit
@@ -22,10 +22,13 @@ from courses.booking.transitions import DONE, PLACED, Status
 from courses.pages.forms import DateField
 from courses.pages.permissions import PageRequest, page
 from courses.prescribing.models import Referral
+from notifications.models import Message
 
 LANGUAGES = [("en", "English"), ("ru", "Русский"), ("pl", "Polski"), ("uk", "Українська")]
 MOST_FOUND = 20
 MOST_VISITS = 30
+MOST_FORMER = 200
+MOST_MESSAGES = 100
 
 
 @page(Permission.VIEW_PATIENTS, methods=("GET", "HEAD", "POST"))
@@ -59,16 +62,22 @@ def _recent(request: PageRequest) -> list[Patient]:
 @page(Permission.VIEW_PATIENTS)
 def patient(request: PageRequest, pk: int) -> HttpResponse:
     one = patient_for(request.user, Permission.VIEW_PATIENTS, pk)
+    if one.merged_into_id is not None:
+        messages.info(request, _("The card of %(name)s is now part of this one.") % {"name": one.full_name})
+        return redirect("patient", pk=one.merged_into_id)
     clinics = request.user.clinic_ids(Permission.VIEW_PATIENTS)
     today = request.clinic.local_date(request.now)
     live = Session.objects.filter(status__in=sorted(PLACED)).select_related("course__procedure", "appointment")
+    attended = Session.objects.filter(status__in=sorted(PLACED | {Status.NO_SHOW, Status.NOT_TREATED})).select_related(
+        "course__procedure", "appointment"
+    )
     visits = (
         Visit.objects.filter(patient=one, clinic__in=clinics, live=True, date__gte=today)
         .select_related("clinic")
         .prefetch_related(Prefetch("sessions", queryset=live.order_by("appointment__starts_at")))
         .order_by("starts_at")[:MOST_VISITS]
     )
-    context = {
+    context: dict[str, Any] = {
         "patient": one,
         "phones": one.phones.all(),
         "contacts": one.contacts.all(),
@@ -82,7 +91,18 @@ def patient(request: PageRequest, pk: int) -> HttpResponse:
         "may_edit": request.user.may(Permission.EDIT_PATIENTS),
         "may_prescribe": request.user.may(Permission.BOOK, request.clinic)
         or request.user.may(Permission.PRESCRIBE, request.clinic),
+        "former": Visit.objects.filter(patient=one, clinic__in=clinics, live=True, date__lt=today)
+        .select_related("clinic")
+        .prefetch_related(Prefetch("sessions", queryset=attended.order_by("appointment__starts_at")))
+        .order_by("-starts_at")[:MOST_FORMER],
+        "merged": one.merged.all(),
     }
+    if request.user.may(Permission.SEE_MESSAGES):
+        told = Message.objects.filter(patient=one, clinic__in=request.user.clinic_ids(Permission.SEE_MESSAGES))
+        context["told"] = told.order_by("-due_at", "-pk")[:MOST_MESSAGES]
+    if request.user.may(Permission.SEE_TASKS):
+        tasks = Task.objects.filter(patient=one, clinic__in=request.user.clinic_ids(Permission.SEE_TASKS))
+        context["tasks"] = tasks.filter(done_at=None)
     return render(request, "pages/patient.html", context)
 
 
@@ -112,6 +132,9 @@ class PatientForm(forms.Form):
         help_text=gettext_lazy("Without a country code it is read as a number of the clinic's country."),
         widget=forms.TextInput(attrs={"inputmode": "tel", "autocomplete": "off"}),
     )
+    phone_owner = forms.CharField(
+        label=gettext_lazy("Whose phone, if not the patient's"), max_length=100, required=False
+    )
     birth_date = DateField(label=gettext_lazy("Date of birth"), required=False)
     sex = forms.ChoiceField(label=gettext_lazy("Sex"), choices=[("", "—"), *Sex.choices], required=False)
     language = forms.ChoiceField(label=gettext_lazy("Language of messages"), choices=LANGUAGES)
@@ -126,16 +149,20 @@ def patient_new(request: PageRequest) -> HttpResponse:
     """A new card; cards that may be the same person are shown first, and the second press says that they are not."""
     form = PatientForm(request.POST or None, initial={"language": request.clinic.language})
     duplicates: list[dict[str, Any]] = []
+    sharing: list[Patient] = []
+    checked = request.POST.get("not_duplicate") == "yes"
     if request.method == "POST" and form.is_valid():
         data = dict(form.cleaned_data)
-        phone = data.pop("phone")
+        phone, owner = data.pop("phone"), data.pop("phone_owner")
+        sharing = [] if checked else cards_with_phone(phone, clinic=request.clinic)
         try:
             created = create_patient(
                 by=request.user,
                 now=request.now,
                 clinic=request.clinic,
-                phones=[phone] if phone else [],
-                duplicates_checked=request.POST.get("not_duplicate") == "yes",
+                phones=[{"number": phone, "owner": owner}] if phone else [],
+                duplicates_checked=checked,
+                ask_about_phones=True,
                 **data,
             )
         except Invalid as wrong:
@@ -148,13 +175,14 @@ def patient_new(request: PageRequest) -> HttpResponse:
             messages.success(request, _("Card saved."))
             return redirect("patient", pk=created.pk)
     status = 409 if duplicates else 422 if form.errors else 200
-    return render(request, "pages/patient_new.html", {"form": form, "duplicates": duplicates}, status=status)
+    context = {"form": form, "duplicates": duplicates, "sharing": {card.pk for card in sharing}}
+    return render(request, "pages/patient_new.html", context, status=status)
 
 
 def _show_errors(form: forms.Form, wrong: Invalid) -> None:
     """The service's sentences at the fields that they are about."""
     for name, sentences in wrong.details.items():
-        field = "phone" if name.startswith("phone") else name
+        field = "phone" if name == "phones" else name
         form.add_error(field if field in form.fields else None, [str(sentence) for sentence in sentences])
 
 

@@ -41,7 +41,8 @@ def test_every_page(
     desk.page.locator(f"header button[value={language}]").click()
     for name, path in scene.addresses().items():
         desk.open(path)
-        assert desk.page.locator("html").get_attribute("lang") == language
+        if not scene.is_on_paper(name):
+            assert desk.page.locator("html").get_attribute("lang") == language
         desk.check(name)
     desk.context.close()
 

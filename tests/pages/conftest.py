@@ -19,7 +19,7 @@ from tests import factories as f
 # The clinic's Monday of the factories, in the middle of the morning.
 NOW = f.at("09:10")
 # Pages that doctors may not open.
-FOR_MANAGERS = {"calls", "absence-new", "absence"}
+FOR_MANAGERS = {"calls", "call-sheet", "absence-new", "absence"}
 
 
 @dataclass
@@ -55,6 +55,18 @@ class Scene:
             "patients": "/patients/",
             "patient-new": "/patients/new/",
             "patient": f"/patients/{self.patient.pk}/",
+            "patient-edit": f"/patients/{self.patient.pk}/edit/",
+            "patient-merge": f"/patients/{self.patient.pk}/merge/",
+            "patient-merge-review": f"/patients/{self.patient.pk}/merge/{self.unplaced.patient_id}/",
+            "search": "/search/",
+            "patient-sheet": f"/patients/{self.patient.pk}/sheet/",
+            "patient-certificate": f"/patients/{self.patient.pk}/certificate/",
+            "course-sheet": f"/courses/{course}/sheet/",
+            "course-card": f"/courses/{course}/card/",
+            "visit-certificate": f"/visits/{visit}/certificate/",
+            "cabinets": f"/cabinets/?d={f.MONDAY}",
+            "roster": f"/classes/{self.meeting.pk}/roster/",
+            "call-sheet": "/calls/sheet/",
             "course-new": f"/patients/{self.patient.pk}/courses/new/",
             "referral-new": f"/patients/{self.patient.pk}/prescriptions/new/",
             "referral": f"/prescriptions/{self.referral.pk}/",
@@ -114,6 +126,11 @@ class Scene:
             "manage import": f"/manage/imports/{self.run.pk}/",
             "manage apart": f"/manage/catalogue/{procedure.pk}/apart/",
         }
+
+    @staticmethod
+    def is_on_paper(name: str) -> bool:
+        """Whether a page of the scene is for printing, some of them in the language of the patient."""
+        return name.endswith(("-sheet", "-card", "-certificate")) or name in {"cabinets", "roster"}
 
 
 @pytest.fixture(autouse=True)

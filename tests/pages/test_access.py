@@ -14,6 +14,10 @@ from tests.pages.conftest import Scene
 
 _NEEDS = {
     "patient-new": Permission.EDIT_PATIENTS,
+    "patient-edit": Permission.EDIT_PATIENTS,
+    "patient-merge": Permission.EDIT_PATIENTS,
+    "patient-merge-review": Permission.EDIT_PATIENTS,
+    "call-sheet": Permission.SEE_MESSAGES,
     "course-new": Permission.BOOK,
     "referral-new": Permission.BOOK,
     "plan-courses": Permission.BOOK,
@@ -87,8 +91,20 @@ def test_to_outsiders_nothing_of_the_clinic_exists(scene: Scene, who: str) -> No
         "patients",
         "patient-new",
         "calls",
+        "search",
+        "cabinets",
+        "call-sheet",
     }
-    shared = {"patient", "course-new", "referral-new"}  # a patient's card belongs to the organisation
+    shared = {  # a patient's card belongs to the organisation
+        "patient",
+        "patient-edit",
+        "patient-merge",
+        "patient-merge-review",
+        "patient-sheet",
+        "patient-certificate",
+        "course-new",
+        "referral-new",
+    }
     for name, url in scene.addresses().items():
         if who == "stranger" and (name in own | shared or name.startswith("own ")):
             answer = client.get(url)

@@ -93,7 +93,7 @@ class PatientBody(Body):
 
 
 class PatientChangeBody(Body):
-    """Only what is named changes; phones, when named, replace those there are."""
+    """Only what is named changes; phones and contacts, when named, replace those there are."""
 
     full_name = serializers.CharField(max_length=200, required=False)
     family_name = serializers.CharField(max_length=100, required=False, allow_blank=True)
@@ -105,4 +105,20 @@ class PatientChangeBody(Body):
     language = serializers.ChoiceField(LANGUAGES, required=False)
     email = serializers.EmailField(required=False, allow_blank=True)
     phones = PhoneBody(many=True, required=False, max_length=10)  # type: ignore[call-arg]
+    contacts = ContactBody(many=True, required=False, max_length=10)  # type: ignore[call-arg]
     note = serializers.CharField(max_length=10_000, required=False, allow_blank=True)
+
+
+class MergeBody(Body):
+    other = serializers.IntegerField(
+        min_value=1, max_value=2**63 - 1, help_text="The card that will point to this one."
+    )
+
+
+class ConsentsBody(Body):
+    """Only what is named changes; today becomes the date of the consents."""
+
+    consent_data = serializers.BooleanField(required=False)
+    consent_email = serializers.BooleanField(required=False)
+    consent_sms = serializers.BooleanField(required=False)
+    consent_marketing = serializers.BooleanField(required=False)

@@ -1,6 +1,7 @@
 """Patients: one card for the whole organisation."""
 
 from drf_spectacular.utils import extend_schema
+from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -10,6 +11,8 @@ from clinic.permissions import Permission
 from courses.api import filters
 from courses.api.serializers import patients as serializers
 from courses.api.viewsets import Shelf
+from courses.booking.access import patient_for
+from courses.booking.merging import merge_patients
 
 
 class PatientViews(Shelf):
@@ -22,6 +25,8 @@ class PatientViews(Shelf):
         "retrieve": Permission.VIEW_PATIENTS,
         "create": Permission.EDIT_PATIENTS,
         "partial_update": Permission.EDIT_PATIENTS,
+        "merge": Permission.EDIT_PATIENTS,
+        "consents": Permission.EDIT_PATIENTS,
     }
     http_method_names = [*Shelf.http_method_names, "patch"]
 
@@ -37,3 +42,24 @@ class PatientViews(Shelf):
         body = self.read(serializers.PatientChangeBody, request)
         patient = registering.update_patient(patient=self.get_object(), **body, by=self.by, now=self.now)
         return Response(serializers.PatientSerializer(Patient.objects.get(pk=patient.pk)).data)
+
+    @extend_schema(request=serializers.MergeBody, responses=serializers.PatientSerializer)
+    @action(detail=True, methods=["post"])
+    def merge(self, request: Request, pk: str) -> Response:
+        """Make another card of the same person part of this one.
+
+        409 `cards_overlap` names pairs of sessions of which one must move or go first, 409 `plan_held` says that
+        times are held for one of the cards.
+        """
+        other = patient_for(self.by, Permission.EDIT_PATIENTS, self.read(serializers.MergeBody, request)["other"])
+        merge_patients(kept=self.get_object(), other=other, by=self.by, now=self.now)
+        return Response(serializers.PatientSerializer(self.get_object()).data)
+
+    @extend_schema(request=serializers.ConsentsBody, responses=serializers.PatientSerializer)
+    @action(detail=True, methods=["post"])
+    def consents(self, request: Request, pk: str) -> Response:
+        """Record what the patient agrees to, or no longer does."""
+        body = self.read(serializers.ConsentsBody, request)
+        given = {name.removeprefix("consent_"): value for name, value in body.items()}
+        registering.record_consent(patient=self.get_object(), **given, by=self.by, now=self.now)
+        return Response(serializers.PatientSerializer(self.get_object()).data)

@@ -101,6 +101,12 @@ document.addEventListener("keydown", (event) => {
     return;
   }
   if (typing || event.ctrlKey || event.metaKey || event.altKey || localStorage.getItem("keys") === "off") return;
+  const everything = document.querySelector("[data-search-all]");
+  if (everything && (event.key === "/" || event.code === "Slash" && !event.shiftKey)) {
+    event.preventDefault();
+    everything.focus();
+    return;
+  }
   const target = document.querySelector(`[data-key="${CSS.escape(event.code)}"]`);
   if (target) {
     event.preventDefault();
