@@ -176,12 +176,15 @@ def _bridge(session: Session, *, now: dt.datetime, until: dt.datetime) -> Bridge
 def _wishes(session: Session, *, now: dt.datetime) -> Wishes:
     """What was agreed when the session was planned holds for its moves too.
 
+    Where nothing says how often, as in courses brought from elsewhere, a day of its own is all that one session needs.
     After a finish that has passed every later day is late, but can be had for a reason.
     """
     course = session.course
     asked = session.plan.request.get("wishes") if session.plan is not None else None
     wishes = Wishes.of(asked or {}, course)
     whole = wishes.over(course)
+    if whole.gap_min is None and not course.procedure.is_group:
+        wishes = replace(wishes, gap_min=1, given=wishes.given | {"gap_min"})
     first = max(filter(None, [course.clinic.local_date(now), whole.start_from]))
     if whole.finish_by is not None and whole.finish_by < first:
         return replace(wishes, finish_by=first, given=wishes.given | {"finish_by"})

@@ -38,7 +38,7 @@ from courses.planning.repairing.types import (
 from courses.planning.types import FULL_DAY
 
 # A course without a wanted finish may end so much later than it would have.
-LATER = dt.timedelta(days=28)
+LATER = dt.timedelta(days=14)
 # Gaps and weekly maxima look back so far.
 LOOK_BACK = dt.timedelta(days=35)
 

@@ -8,6 +8,7 @@ import datetime as dt
 import logging
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from django.db import transaction
@@ -252,13 +253,7 @@ class _Run:
         )
         self.tell(0.0, len(sessions))
         started = time.perf_counter()
-        budget = RepairBudget(
-            deterministic=budget.deterministic,
-            seconds=budget.seconds,
-            gap=budget.gap,
-            progress=self.tell,
-            cancelled=lambda: self.stopped,
-        )
+        budget = replace(budget, progress=self.tell, cancelled=lambda: self.stopped)
         answer: dict[str, Any] = _solve(row, bridge, sessions, budget) if sessions else {"items": []}
         # Worked out anew, it keeps account of what has been applied.
         applied = [item for item in row.items if item["applied"]]

@@ -177,7 +177,7 @@ def test_only_a_manager_withdraws_a_qualification(
 
 
 def test_the_description_shows_what_to_ask_and_what_is_answered(reception: APIClient) -> None:
-    document = json.loads(reception.get("/api/schema/", {"format": "json"}).content)
+    document = json.loads(reception.get("/api/schema/", headers={"Accept": "application/vnd.oai.openapi+json"}).content)
     post = document["paths"]["/api/v1/repairs/"]["post"]
     assert len(post["requestBody"]["content"]["application/json"]["examples"]) == 4
     assert post["responses"]["202"]["content"]["application/json"]["examples"]

@@ -144,3 +144,16 @@ def test_the_rest_of_a_course_is_planned_anew_around_what_is_kept(desk: Desk) ->
     assert {s.status for s in after} == {Status.BOOKED}
     live = Reservation.objects.filter(live=True, resource_id=desk.patient.pk)
     assert live.count() == 4
+
+
+def test_a_course_of_unknown_frequency_gives_up_one_day_for_another(desk: Desk) -> None:
+    sessions = booked(desk)
+    Course.objects.filter(pk=sessions[0].course_id).update(gap_min=None, gap_max=None, per_week=None)
+    Session.objects.update(plan=None)
+    last = reread(sessions[0].course)[-1]
+    first_day = desk.clinic.local_date(last.time.starts_at)
+    free = free_starts(session=last, first_day=first_day, days=5, now=desk.now)
+    assert {desk.clinic.local_date(start.starts_at) for start in free} > {first_day}
+    assert move(desk, last, free[-1].starts_at).time.starts_at == free[-1].starts_at
+    with pytest.raises(RuleBroken):
+        move(desk, reread(sessions[0].course)[0], free[-1].starts_at + dt.timedelta(hours=1))

@@ -114,6 +114,7 @@ class RepairHeadSerializer(serializers.ModelSerializer[Repair]):
         OpenApiExample(
             "proposed",
             response_only=True,
+            status_codes=["200", "202"],
             value={
                 "id": 7,
                 "clinic": 1,
