@@ -132,14 +132,15 @@ def _claim(now: dt.datetime) -> ImportRun | None:
 
 def _work(run: ImportRun, now: dt.datetime) -> None:
     try:
-        files = _read(run, now)
+        # Suggestions in findings are kept as words, so in the language of whoever gave the files.
+        with translation.override(_language(run)):
+            files = _read(run, now)
         if run.status == _Status.LOADING:
             _load(run, files, now)
         else:
             _note(run, files)
             run.status = _Status.CHECKED
     except DomainError as error:
-        # Kept as it is written, so in the language of whoever gave the files.
         with translation.override(_language(run)):
             run.status, run.error = _Status.FAILED, str(error)
     except Exception:

@@ -42,7 +42,7 @@ def test_every_page_speaks_the_users_language_and_carries_no_inline_code(scene: 
     for client in clients.values():
         client.post("/language/", {"language": language, "next": "/"})
     for name, url in scene.addresses().items():
-        client = clients["manager" if name in FOR_MANAGERS else "doctor"]
+        client = clients["manager" if name in FOR_MANAGERS or name.startswith(("own ", "manage ")) else "doctor"]
         text = _text(client, url)
         assert f'<html lang="{language}">' in text or scene.is_on_paper(name), name
         assert not re.search(r"\sstyle=|<style|\son[a-z]+=|<script(?![^>]*\ssrc=)", text), name
