@@ -59,6 +59,8 @@ def test_a_course_is_booked_by_keyboard_then_moved_and_cancelled(desk: Desk, riv
     desk.check("board")
     card.focus()
     keys.press("Enter")
+    page.get_by_role("dialog").get_by_role("link", name="Open", exact=True).focus()
+    keys.press("Enter")
     page.wait_for_url(f"**/sessions/{first.pk}/")
     keys.press("m")
     page.wait_for_url("**/move/")
