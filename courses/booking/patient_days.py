@@ -11,12 +11,17 @@ from courses.booking.models import Session
 from courses.booking.transitions import PLACED
 from courses.planning import types as planning
 
+# By the patient's reservations, which an index finds by time: years of earlier sessions are not gone through. They may
+# begin a rest before the treatment, hence the day of grace.
 _BOOKED = """
     SELECT c.patient_id, a.starts_at, a.ends_at, p.code, p.tags, c.id, c.clinic_id
-    FROM courses_session s JOIN courses_course c ON c.id = s.course_id JOIN courses_procedure p ON p.id = c.procedure_id
-    JOIN clinic_appointment a ON a.id = s.appointment_id
-    WHERE c.patient_id = ANY (%s) AND s.status = ANY (%s) AND a.starts_at >= %s AND a.starts_at < %s
+    FROM clinic_reservation r JOIN courses_session s ON s.appointment_id = r.appointment_id
+    JOIN courses_course c ON c.id = s.course_id AND c.patient_id = r.resource_id
+    JOIN courses_procedure p ON p.id = c.procedure_id JOIN clinic_appointment a ON a.id = s.appointment_id
+    WHERE r.live AND r.resource_id = ANY (%s) AND r.starts_at >= %s - interval '1 day' AND r.starts_at < %s
+      AND s.status = ANY (%s) AND a.starts_at >= %s AND a.starts_at < %s
       AND (s.held_until IS NULL OR s.held_until > %s) AND NOT s.id = ANY (%s)
+    ORDER BY a.starts_at, s.id
 """
 
 
@@ -35,7 +40,7 @@ def read_patients(
     sessions: dict[int, list[planning.BookedSession]] = defaultdict(list)
     with connection.cursor() as cursor:
         leaving = [session.pk for session in moving]
-        cursor.execute(_BOOKED, [list(free), sorted(PLACED), start, end, now, leaving])
+        cursor.execute(_BOOKED, [list(free), start, end, sorted(PLACED), start, end, now, leaving])
         rows = cursor.fetchall()
     for patient, starts_at, ends_at, code, tags, course, clinic_id in rows:
         wall, until = starts_at.astimezone(days.clinic.tz), ends_at.astimezone(days.clinic.tz)
