@@ -329,6 +329,8 @@ class Session(models.Model):
                 name="hold_has_an_end",
                 condition=Q(status="held", held_until__isnull=False) | (~Q(status="held") & Q(held_until=None)),
             ),
+            # Another word would be neither live nor ended, and so slip through every rule above.
+            models.CheckConstraint(name="session_status_is_known", condition=Q(status__in=_in(frozenset(Status)))),
             models.CheckConstraint(name="session_numbers_from_one", condition=Q(number__gte=1)),
             models.CheckConstraint(name="seats_from_one", condition=Q(seat=None) | Q(seat__gte=1)),
         ]

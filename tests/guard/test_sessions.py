@@ -48,6 +48,12 @@ def test_unplaced_with_an_appointment(sql: Attacker) -> None:
     sql.write("UPDATE courses_session SET status = 'unplaced', appointment_id = NULL WHERE id = %s", session.pk)
 
 
+@pytest.mark.parametrize("status", ["nonsense", "Booked", ""])
+def test_a_status_that_nobody_knows(sql: Attacker, status: str) -> None:
+    session = booked_session()
+    sql.refused("session_status_is_known", "UPDATE courses_session SET status = %s WHERE id = %s", status, session.pk)
+
+
 def test_a_hold_ends(sql: Attacker) -> None:
     session = booked_session()
     sql.refused("hold_has_an_end", "UPDATE courses_session SET status = 'held' WHERE id = %s", session.pk)
